@@ -1,0 +1,190 @@
+package instrumentation
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	otelruntime "go.opentelemetry.io/contrib/instrumentation/runtime"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/evotel/evotel/semconv"
+)
+
+const (
+	// shutdownTimeout bounds the last export where the caller doesn't.
+	shutdownTimeout = 5 * time.Second
+	// endedRunsKept is how many runs that have ended are still exported. A
+	// process that starts runs by the thousand must not grow for ever.
+	endedRunsKept = 16
+)
+
+// Monitor sends what the runs of a process report. All methods may be called
+// from many goroutines, and on a nil Monitor, where they do nothing.
+type Monitor struct {
+	config    config
+	provider  *sdkmetric.MeterProvider
+	endpoint  *endpoint // nil without a Prometheus endpoint
+	resources *resourceMonitor
+	shutdown  sync.Once
+
+	mu   sync.Mutex
+	runs []*Run
+
+	room      atomic.Int64 // in use, of config.populationLimit
+	snapshots sync.Pool
+}
+
+var _ sdkmetric.Producer = (*Monitor)(nil)
+
+// Start begins to export metrics, over OTLP as the OTEL_* variables say (by
+// default to http://localhost:4318). It never fails: whatever doesn't work is
+// warned of once, tried again, and costs the loop nothing. ctx bounds only the
+// start itself, so that a monitor outlives the cancellation of the loop and can
+// report it.
+func Start(ctx context.Context, opts ...Option) *Monitor {
+	ctx = context.WithoutCancel(ctx)
+	m := &Monitor{config: newConfig(opts)}
+	env := readEnvironment(m.config.log)
+
+	options := []sdkmetric.Option{
+		sdkmetric.WithResource(newResource(ctx, m.config)),
+		// Populations don't pass through the SDK's instruments; this is for
+		// what does, the Go runtime's few series.
+		sdkmetric.WithCardinalityLimit(0),
+	}
+	if env.otlp {
+		if reader := newOTLPReader(ctx, env, m.config, m); reader != nil {
+			options = append(options, sdkmetric.WithReader(reader))
+		}
+	}
+	if addr := env.prometheusAddr(m.config.prometheusAddr); addr != "" {
+		if m.endpoint = newEndpoint(addr, m.config.log, m); m.endpoint != nil {
+			options = append(options, sdkmetric.WithReader(m.endpoint.reader))
+		}
+	}
+	if !env.disabled {
+		for _, newReader := range m.config.readers {
+			options = append(options, sdkmetric.WithReader(newReader(m)))
+		}
+	}
+
+	m.resources = newResourceMonitor(m.config.log)
+	m.provider = sdkmetric.NewMeterProvider(options...)
+	if m.config.resourceMonitor && !env.disabled {
+		m.resources.start()
+		if err := otelruntime.Start(otelruntime.WithMeterProvider(m.provider)); err != nil {
+			m.config.log.Warn("evotel: the Go runtime's metrics are missing", "error", err)
+		}
+	}
+	return m
+}
+
+// Run begins a run.
+func (m *Monitor) Run(opts ...RunOption) *Run {
+	if m == nil {
+		return nil
+	}
+	r := newRun(m, time.Now(), opts)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.runs = slices.DeleteFunc(m.runs, func(old *Run) bool {
+		if old.id == r.id {
+			old.forget()
+			return true
+		}
+		return false
+	})
+	m.runs = append(m.runs, r)
+	return r
+}
+
+// Shutdown reports each run that has not ended as failed, exports for the last
+// time and stops. It does so even if ctx has been cancelled, as it is when the
+// process was told to stop, but takes no longer than ctx's deadline, where it
+// has one, or 5 s. With a Prometheus endpoint that is being scraped it waits, in
+// that time, for one more scrape.
+func (m *Monitor) Shutdown(ctx context.Context) {
+	if m == nil {
+		return
+	}
+	m.shutdown.Do(func() {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) > 0 {
+			last, cancel = context.WithDeadline(context.WithoutCancel(ctx), deadline)
+		}
+		defer cancel()
+		for _, r := range m.currentRuns() {
+			r.setEnd(semconv.RunFailed)
+		}
+		if m.endpoint != nil {
+			m.endpoint.lastScrape(last)
+		}
+		if err := m.provider.Shutdown(last); err != nil {
+			m.config.log.Warn("evotel: the last export has failed", "error", err)
+		}
+		if m.endpoint != nil {
+			m.endpoint.stop(last)
+		}
+		m.resources.stop(last)
+	})
+}
+
+func (m *Monitor) currentRuns() []*Run {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.runs)
+}
+
+// ended lets the oldest runs go that have ended, beyond endedRunsKept.
+func (m *Monitor) ended() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ended := 0
+	for _, r := range slices.Backward(m.runs) {
+		if r.hasEnded() {
+			ended++
+		}
+	}
+	m.runs = slices.DeleteFunc(m.runs, func(r *Run) bool {
+		if ended > endedRunsKept && r.hasEnded() {
+			ended--
+			r.forget()
+			return true
+		}
+		return false
+	})
+}
+
+// takeRoom takes room for a snapshot of the given cost that replaces one of cost
+// old. It returns false, and takes none, where that exceeds the limit.
+func (m *Monitor) takeRoom(cost, old int64) bool {
+	if m.room.Add(cost)-old > m.config.populationLimit {
+		m.room.Add(-cost)
+		return false
+	}
+	return true
+}
+
+func (m *Monitor) giveRoom(cost int64) { m.room.Add(-cost) }
+
+func (m *Monitor) newSnapshot() *snapshot {
+	if s, ok := m.snapshots.Get().(*snapshot); ok {
+		return s
+	}
+	return &snapshot{}
+}
+
+func (m *Monitor) freeSnapshot(s *snapshot) {
+	s.reset()
+	m.snapshots.Put(s)
+}
+
+// warnOfPopulation is called by the loop, which must not wait for a log.
+func (m *Monitor) warnOfPopulation(run, island string, size int, cost int64) {
+	go m.config.log.Warn("evotel: a population is too large to be exported; only its size is reported. "+
+		"Hand over a sample of it, smaller genomes (MinHash for programs), or raise WithPopulationLimit",
+		"run", run, "island", island, "individuals", size, "values", cost, "limit", m.config.populationLimit)
+}
