@@ -36,6 +36,7 @@ type Run struct {
 	islands            []*snapshot
 	state              string
 	warnedOfPopulation bool
+	forgotten          bool // no longer exported; takes no more populations
 }
 
 // RunOption is an option of Monitor.Run.
@@ -152,6 +153,11 @@ func (r *Run) Population(island string, individuals []Individual) {
 	}
 
 	r.mu.Lock()
+	if r.forgotten {
+		r.retire(s)
+		r.mu.Unlock()
+		return
+	}
 	i := slices.IndexFunc(r.islands, func(old *snapshot) bool { return old.island == island })
 	if i >= 0 {
 		r.retire(r.islands[i])
@@ -245,7 +251,7 @@ func (r *Run) forget() {
 	for _, s := range r.islands {
 		r.retire(s)
 	}
-	r.islands = nil
+	r.islands, r.forgotten = nil, true
 }
 
 // readIslands returns the present snapshots and a function to call after reading.
