@@ -101,7 +101,9 @@ func (e *quietExporter) Export(ctx context.Context, rm *metricdata.ResourceMetri
 	return nil
 }
 
-// advice says what to do about an export that failed.
+// advice says what to do about an export that failed. The text is all there is to
+// go by: the exporters' errors have no types in common. Bare numbers would match
+// ports.
 func advice(err error) string {
 	s := strings.ToLower(err.Error())
 	has := func(parts ...string) bool {
@@ -113,11 +115,11 @@ func advice(err error) string {
 		return false
 	}
 	switch {
-	case has("401", "403", "unauthenticated", "permissiondenied"):
+	case has("401 unauthorized", "403 forbidden", "unauthenticated", "permissiondenied"):
 		return "The Collector refuses the credentials: set OTEL_EXPORTER_OTLP_HEADERS, for example to Authorization=Bearer%20TOKEN"
-	case has("request body too large", "413", "larger than max", "resourceexhausted", "exceeded"):
+	case has("request body too large", "413 request", "larger than max", "resourceexhausted", "exceeded"):
 		return "The request is too large: raise max_recv_msg_size_mib and max_request_body_size of the Collector's OTLP receiver, or hand over smaller populations"
-	case has("404", "unimplemented", "malformed http"):
+	case has("404 not found", "unimplemented", "malformed http"):
 		return "Something else than OTLP answers there: check OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_PROTOCOL (http/protobuf is port 4318, grpc 4317)"
 	case has("certificate", "tls", "http response to https"):
 		return "TLS has failed: check whether OTEL_EXPORTER_OTLP_ENDPOINT should begin with http:// or https://, and OTEL_EXPORTER_OTLP_CERTIFICATE"

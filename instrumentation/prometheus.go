@@ -33,10 +33,11 @@ type endpoint struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	mu       sync.Mutex
-	scraped  time.Time     // last time
-	interval time.Duration // between the last two scrapes
-	next     chan struct{} // closed by the next scrape
+	mu        sync.Mutex
+	scraped   time.Time        // last time
+	intervals [4]time.Duration // before the last scrapes, in any order
+	scrapes   int
+	next      chan struct{} // closed by the next scrape
 }
 
 func newEndpoint(addr string, log *slog.Logger, producer sdkmetric.Producer) *endpoint {
@@ -95,18 +96,21 @@ func (e *endpoint) noteScrape() {
 	defer e.mu.Unlock()
 	now := time.Now()
 	if !e.scraped.IsZero() {
-		e.interval = now.Sub(e.scraped)
+		e.intervals[e.scrapes%len(e.intervals)] = now.Sub(e.scraped)
+		e.scrapes++
 	}
 	e.scraped = now
 	close(e.next)
 	e.next = make(chan struct{})
 }
 
-// lastScrape waits for the next scrape, as long as one can be expected.
+// lastScrape waits for the next scrape, as long as one can be expected. There may
+// be several scrapers; the longest interval is what one of them keeps to.
 func (e *endpoint) lastScrape(ctx context.Context) {
 	e.mu.Lock()
-	next, due := e.next, e.scraped.Add(e.interval+e.interval/4)
-	expected := e.interval > 0 && time.Now().Before(due)
+	interval := slices.Max(e.intervals[:])
+	next, due := e.next, e.scraped.Add(interval+interval/4)
+	expected := interval > 0 && time.Now().Before(due)
 	e.mu.Unlock()
 	if !expected {
 		return

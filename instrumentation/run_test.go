@@ -312,7 +312,7 @@ func TestPopulationKeepsEachKindOfGenome(t *testing.T) {
 		id, _ := p.Attributes.Value(semconv.AttrIndividualID)
 		genome, ok := p.Attributes.Value(semconv.AttrIndividualGenome)
 		assert.False(t, p.Attributes.HasValue(semconv.AttrIsland))
-		got = append(got, fmt.Sprint(id.AsString(), " ", p.Value, " ", ok, " ", genome.Type(), " ", genome.Emit()))
+		got = append(got, fmt.Sprint(id.AsString(), " ", p.Value, " ", ok, " ", genome.Type(), " ", genome.String()))
 	}
 	assert.Equal(t, []string{
 		`identity 1 true STRING h`,
