@@ -319,7 +319,7 @@ func TestPopulationKeepsEachKindOfGenome(t *testing.T) {
 		`tokens 2 true STRINGSLICE ["a","b"]`,
 		`categorical 3 true INT64SLICE [4,5]`,
 		`numeric 4 true FLOAT64SLICE [0,0.5,1]`,
-		`booleans 5 true BOOLSLICE [true false]`,
+		`booleans 5 true BOOLSLICE [true,false]`,
 		`none NaN false EMPTY `,
 		`categorical 6 true INT64SLICE [7,8]`,
 		`categorical 6 true INT64SLICE [7,8]`,
