@@ -2,6 +2,7 @@ package instrumentation
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -84,6 +85,9 @@ type quietExporter struct {
 
 func (e *quietExporter) Export(ctx context.Context, rm *metricdata.ResourceMetrics) error {
 	err := e.Exporter.Export(ctx, rm)
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+		return nil // by Shutdown, which exports once more
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := time.Now()
