@@ -114,8 +114,11 @@ func TestLoopsInOtherLanguages(t *testing.T) {
 				id := l.example + "-stopped"
 				command := prepare(c, dir, append(l.endless, "--run-id", id))
 				require.NoError(t, command.Start())
-				ended := make(chan error, 1)
-				go func() { ended <- command.Wait() }()
+				ended := make(chan struct{})
+				go func() {
+					_ = command.Wait() // its status is the loop's business
+					close(ended)
+				}()
 				t.Cleanup(func() { _ = command.Process.Kill() })
 				require.Eventually(t, func() bool {
 					return c.Samples().Select("evolution_run_state_ratio", "evolution_run_id", id, "evolution_run_state", "running").Value() == 1
