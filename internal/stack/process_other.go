@@ -1,0 +1,13 @@
+//go:build !linux
+
+package stack
+
+import (
+	"os"
+	"syscall"
+)
+
+// Only Linux can end a child with its parent.
+func childAttributes() *syscall.SysProcAttr { return nil }
+
+func killGroup(process *os.Process) { _ = process.Kill() }
