@@ -47,8 +47,10 @@ type Offspring struct {
 	// Island is where it will live.
 	Island int
 
-	// refines is the individual that this is a refinement of, if it is one.
+	// refines is the individual that this is a refinement of, if it is one;
+	// planned, if its step was the stride.
 	refines *Individual
+	planned bool
 }
 
 // Mode is how the search goes.
@@ -71,14 +73,16 @@ const (
 	mutation = 0.1
 	// mutatedGenes is the mean number of genes that a mutation changes.
 	mutatedGenes = 3
+	// spacing is the least distance between two individuals, champions excepted.
+	spacing = 0.15
 	// migrateEvery is the number of iterations after which each island's best
 	// travels to the next island.
 	migrateEvery = 25
 
 	// The step of refinement and its change with success and failure, which is
-	// steady where one in three steps succeeds.
+	// steady where two in five steps succeed.
 	firstStep, minStep, maxStep = 0.05, 1e-7, 0.2
-	stepUp, stepDown            = 1.5, 0.82
+	stepUp, stepDown            = 1.5, 0.75
 )
 
 // Evolution is a run in progress. It is not safe for concurrent use.
@@ -91,7 +95,7 @@ type Evolution struct {
 	home      int // the champion's island
 	found     bool
 	step      float64
-	stride    []float64 // the last step that succeeded, until it fails
+	stride    []float64 // the step to be tried next, if any
 	made      int
 	turn      int // of the islands
 	iteration int
@@ -131,7 +135,7 @@ func (e *Evolution) Offspring(n int) []Offspring {
 			e.turn++
 			parent := e.tournament(island)
 			offspring[i] = Offspring{Genes: parent.Genes, Island: island}
-		case full && i%2 == 0:
+		case e.found && i%2 == 0:
 			offspring[i] = e.refinement()
 		default:
 			e.turn++
@@ -163,8 +167,7 @@ func (e *Evolution) explore(island int, full bool) []float64 {
 	return e.mutate(genes, mutation)
 }
 
-// refinement steps from the champion: on in the direction that led to it, or
-// somewhere near.
+// refinement steps from the champion: as planned, or somewhere near.
 func (e *Evolution) refinement() Offspring {
 	parent := e.champion
 	o := Offspring{Island: e.home, refines: &parent}
@@ -173,7 +176,7 @@ func (e *Evolution) refinement() Offspring {
 		for i, g := range parent.Genes {
 			o.Genes[i] = min(1, max(0, g+e.stride[i]))
 		}
-		e.stride = nil
+		e.stride, o.planned = nil, true
 		return o
 	}
 	o.Genes = e.mutate(parent.Genes, e.step*math.Exp(e.random.NormFloat64()))
@@ -230,15 +233,22 @@ func (e *Evolution) Accept(o Offspring, fitness float64) bool {
 	return true
 }
 
+// adapt learns from a refinement. What succeeded is tried again, further; the
+// opposite of what failed is tried once.
 func (e *Evolution) adapt(o Offspring, fitness float64) {
-	if fitness <= o.refines.Fitness {
+	again := stepUp
+	if fitness > o.refines.Fitness {
+		e.step = min(maxStep, e.step*stepUp)
+	} else {
 		e.step = max(minStep, e.step*stepDown)
-		return
+		again = -1
+		if o.planned {
+			return
+		}
 	}
-	e.step = min(maxStep, e.step*stepUp)
 	e.stride = make([]float64, len(o.Genes))
 	for i, g := range o.Genes {
-		e.stride[i] = stepUp * (g - o.refines.Genes[i])
+		e.stride[i] = again * (g - o.refines.Genes[i])
 	}
 }
 
@@ -249,13 +259,16 @@ func (e *Evolution) settle(island int, newcomer Individual) {
 		e.islands[island] = append(population, newcomer)
 		return
 	}
-	nearest, least := 0, math.Inf(1)
+	nearest, least, second := 0, math.Inf(1), math.Inf(1)
 	for i, other := range population {
-		if d := distance(newcomer.Genes, other.Genes); d < least {
-			nearest, least = i, d
+		switch d := distance(newcomer.Genes, other.Genes); {
+		case d < least:
+			nearest, least, second = i, d, least
+		case d < second:
+			second = d
 		}
 	}
-	if newcomer.Fitness > population[nearest].Fitness {
+	if newcomer.Fitness > population[nearest].Fitness && (second >= spacing || newcomer.Fitness > e.champion.Fitness) {
 		population[nearest] = newcomer
 	}
 }

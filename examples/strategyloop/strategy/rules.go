@@ -26,7 +26,8 @@ type Parameter struct {
 	Log bool
 }
 
-func (p Parameter) value(gene float64) float64 {
+// Value is what a gene stands for.
+func (p Parameter) Value(gene float64) float64 {
 	if p.Log {
 		return p.Low * math.Pow(p.High/p.Low, gene)
 	}
@@ -72,14 +73,17 @@ type Candidate struct {
 	Genes []float64 `json:"genes"`
 }
 
+// NotACandidate begins the message of ParseCandidate's errors.
+const NotACandidate = "reading a candidate"
+
 // ParseCandidate reads a candidate from JSON.
 func ParseCandidate(text string, markets int) (Candidate, error) {
 	var c Candidate
 	if err := decode(text, &c); err != nil {
-		return Candidate{}, fmt.Errorf("reading a candidate: %w", err)
+		return Candidate{}, fmt.Errorf("%s: %w", NotACandidate, err)
 	}
 	if err := c.Validate(markets); err != nil {
-		return Candidate{}, fmt.Errorf("reading a candidate: %w", err)
+		return Candidate{}, fmt.Errorf("%s: %w", NotACandidate, err)
 	}
 	return c, nil
 }

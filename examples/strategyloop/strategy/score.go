@@ -3,6 +3,7 @@ package strategy
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/evotel/evotel/examples/strategyloop/market"
 )
@@ -84,12 +85,26 @@ func HeldOut(p market.Prices, c Candidate) (Result, error) {
 	return score(p, c, TrainingDays(p), p.Days())
 }
 
-// score takes the returns of the days from <= t < to.
+// BuyAndHold is what holding all markets in equal parts would have brought on the
+// held-out days, for comparison.
+func BuyAndHold(p market.Prices) (Result, error) {
+	positions := make([][]float64, len(p.Markets))
+	for m := range positions {
+		positions[m] = slices.Repeat([]float64{1}, p.Days())
+	}
+	return account(p, positions, TrainingDays(p), p.Days())
+}
+
 func score(p market.Prices, c Candidate, from, to int) (Result, error) {
 	if err := c.Validate(len(p.Markets)); err != nil {
 		return Result{}, err
 	}
-	positions := Positions(p, c)
+	return account(p, Positions(p, c), from, to)
+}
+
+// account takes the returns of the days from <= t < to. It begins with nothing
+// held, and pays for what is bought first.
+func account(p market.Prices, positions [][]float64, from, to int) (Result, error) {
 	var sum, squares, turnover, drawdown float64
 	wealth, peak := 1.0, 1.0
 	share := 1 / float64(len(p.Markets))
@@ -170,7 +185,7 @@ type state struct {
 func newState(genes []float64, firstPrice float64) state {
 	s := state{variance: firstVariance}
 	for i, p := range table {
-		s.value[i] = p.value(genes[i])
+		s.value[i] = p.Value(genes[i])
 	}
 	s.price = math.Log(firstPrice)
 	s.slow, s.fast = s.price, s.price
