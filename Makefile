@@ -47,7 +47,7 @@ $(BIN)/golangci-lint: tools/lint/go.mod tools/lint/go.sum
 COLLECTOR_SOURCES := $(shell find receivers processors extensions connectors sandbox semconv -name '*.go' -not -name '*_test.go' 2>/dev/null)
 $(BIN)/evotelcol: builder-config.yaml go.mod go.sum $(COLLECTOR_SOURCES) | $(BIN)/builder
 	@mkdir -p build
-	$(STEP) "evotelcol, the Collector (about 2 minutes the first time)" sh -c '$(BIN)/builder --config builder-config.yaml --skip-compilation && cd build/evotelcol && $(GOBUILD) -o $@ .'
+	$(STEP) "evotelcol, the Collector (about 2 minutes the first time)" sh -c "$(BIN)/builder --config builder-config.yaml --skip-compilation && cd build/evotelcol && $(GOBUILD) -o $@ ."
 
 $(BIN)/evotel: $(GO_SOURCES) $(EMBEDDED)
 	$(STEP) "evotel" $(GOBUILD) -o $@ ./cmd/evotel
