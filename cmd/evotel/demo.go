@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
@@ -218,7 +219,7 @@ func removeSandboxes(docker *client.Client, runID string) error {
 	var errs []error
 	for _, c := range containers {
 		err := docker.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true, RemoveVolumes: true})
-		if err != nil && !client.IsErrNotFound(err) && !strings.Contains(err.Error(), "already in progress") {
+		if err != nil && !cerrdefs.IsNotFound(err) && !strings.Contains(err.Error(), "already in progress") {
 			errs = append(errs, fmt.Errorf("removing sandbox %s: %w", c.ID[:12], err))
 		}
 	}
@@ -227,7 +228,7 @@ func removeSandboxes(docker *client.Client, runID string) error {
 		return errors.Join(append(errs, fmt.Errorf("listing the images of run %s: %w", runID, err))...)
 	}
 	for _, i := range images {
-		if _, err := docker.ImageRemove(ctx, i.ID, image.RemoveOptions{Force: true}); err != nil && !client.IsErrNotFound(err) {
+		if _, err := docker.ImageRemove(ctx, i.ID, image.RemoveOptions{Force: true}); err != nil && !cerrdefs.IsNotFound(err) {
 			errs = append(errs, fmt.Errorf("removing image %s: %w", i.ID, err))
 		}
 	}
