@@ -1,10 +1,12 @@
 package semconv_test
 
 import (
+	"os"
 	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/evotel/evotel/semconv"
 )
@@ -22,5 +24,16 @@ func TestConventionsFollowOTelNaming(t *testing.T) {
 		assert.NotEmpty(t, m.Source, m.Name)
 		assert.False(t, seen[m.Name], "%s is listed twice", m.Name)
 		seen[m.Name] = true
+	}
+}
+
+func TestEveryConventionIsDocumented(t *testing.T) {
+	text, err := os.ReadFile("../docs/conventions.md")
+	require.NoError(t, err)
+	for _, m := range semconv.All() {
+		assert.Contains(t, string(text), "| `"+m.Name+"` | "+string(m.Instrument)+" `"+m.Unit+"` |")
+		for _, attribute := range m.Attributes {
+			assert.Contains(t, string(text), "`"+attribute+"`", m.Name)
+		}
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/evotel/evotel/examples/strategyloop/scoring"
-	"github.com/evotel/evotel/examples/strategyloop/strategy"
 )
 
 const (
@@ -36,7 +34,9 @@ type abandoner struct {
 	docker  *scoring.Docker
 	options scoring.Options
 	program string
-	log     *slog.Logger
+	// candidate, in JSON, is what the sandboxes seem to be busy with.
+	candidate string
+	log       *slog.Logger
 	ids     []string // all that were ever left behind
 }
 
@@ -66,7 +66,7 @@ func (a *abandoner) abandon(ctx context.Context) error {
 	// Not killed with the loop, so that it can say what it has made.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonTimeout)
 	defer cancel()
-	args := []string{"abandon", "--run-id=" + a.options.RunID, "--docker-host=" + a.options.DockerHost, "--count", strconv.Itoa(abandonAtOnce)}
+	args := []string{"abandon", "--run-id=" + a.options.RunID, "--docker-host=" + a.options.DockerHost, "--count", strconv.Itoa(abandonAtOnce), "--", a.candidate}
 	command := exec.CommandContext(ctx, a.program, args...)
 	command.WaitDelay = time.Second
 	var stdout, stderr bytes.Buffer
@@ -86,25 +86,21 @@ func newAbandonCommand() *cobra.Command {
 	var options scoring.Options
 	var count int
 	command := &cobra.Command{
-		Use:    "abandon",
+		Use:    "abandon [flags] CANDIDATE",
 		Short:  "Start sandboxes, print their ids, and end without them",
 		Hidden: true,
-		Args:   cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
+		Args:   cobra.ExactArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
 			ctx := command.Context()
 			docker, err := scoring.Dial(ctx, options)
 			if err != nil {
 				return err
 			}
-			candidate, err := json.Marshal(strategy.Candidate{Genes: make([]float64, strategy.Genes(1))})
-			if err != nil {
-				return fmt.Errorf("writing a candidate: %w", err)
-			}
 			var errs []error
 			for range count {
-				id, err := docker.Abandon(ctx, scoring.Job{Candidate: string(candidate), Take: abandonedTake})
+				id, err := docker.Abandon(ctx, scoring.Job{Candidate: args[0], Take: abandonedTake})
 				if id != "" {
-					command.Println(id)
+					_, _ = fmt.Fprintln(command.OutOrStdout(), id)
 				}
 				errs = append(errs, err)
 			}

@@ -37,6 +37,7 @@ type loop struct {
 	scorer  scoring.Scorer
 	options scoring.Options
 	search  *evolve.Evolution
+	genes   int // of an individual
 }
 
 // do goes on until all iterations are done or ctx is. What faults have begun in
@@ -80,7 +81,11 @@ func (l *loop) beginFaults(ctx context.Context, faulty *sync.WaitGroup, n int) e
 			if err != nil {
 				return err
 			}
-			a := &abandoner{docker: docker, options: l.options, program: program, log: l.log}
+			candidate, err := json.Marshal(strategy.Candidate{Genes: make([]float64, l.genes)})
+			if err != nil {
+				return fmt.Errorf("writing a candidate: %w", err)
+			}
+			a := &abandoner{docker: docker, options: l.options, program: program, candidate: string(candidate), log: l.log}
 			faulty.Go(func() { a.run(ctx) })
 		}
 	}

@@ -161,12 +161,11 @@ func run(command *cobra.Command, s *settings) (err error) {
 		}
 		return err
 	}
+	genes := strategy.Genes(len(prices.Markets))
 	l := &loop{
 		settings: s, log: log, out: command.OutOrStdout(),
-		run: telemetry, scorer: scorer, options: scoringOptions,
-		search: evolve.New(evolve.Config{
-			Genes: strategy.Genes(len(prices.Markets)), Islands: s.islands, Population: s.population, Seed: s.seed,
-		}),
+		run: telemetry, scorer: scorer, options: scoringOptions, genes: genes,
+		search: evolve.New(evolve.Config{Genes: genes, Islands: s.islands, Population: s.population, Seed: s.seed}),
 	}
 	if err := l.do(ctx); err != nil {
 		return err

@@ -52,6 +52,10 @@ func (a Addresses) checkFree() error {
 	} {
 		listener, err := net.Listen("tcp", server.address)
 		if err != nil {
+			// The address is in the error too.
+			if operation := (*net.OpError)(nil); errors.As(err, &operation) {
+				err = operation.Err
+			}
 			taken = append(taken, fmt.Errorf("%s, wanted for %s: %w", server.address, server.name, err))
 			continue
 		}

@@ -1,0 +1,50 @@
+package pipeline_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/otlptranslator"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/evotel/evotel/semconv"
+)
+
+var update = flag.Bool("update", false, "write testdata/names.txt from what Prometheus has")
+
+// testNames pins the name and the labels that each convention has in Prometheus,
+// since rules, dashboards and people depend on them.
+func testNames(t *testing.T, p *pipeline) {
+	namer := otlptranslator.NewMetricNamer("", otlptranslator.UnderscoreEscapingWithSuffixes)
+	kinds := map[semconv.Instrument]otlptranslator.MetricType{
+		semconv.Gauge: otlptranslator.MetricTypeGauge, semconv.UpDownCounter: otlptranslator.MetricTypeNonMonotonicCounter,
+		semconv.Counter: otlptranslator.MetricTypeMonotonicCounter, semconv.Histogram: otlptranslator.MetricTypeHistogram,
+	}
+	var got strings.Builder
+	for _, m := range append(semconv.All(), semconv.ProcessMemoryUsage, semconv.ProcessCPUTime, semconv.ProcessThreadCount, semconv.ProcessOpenFiles, semconv.ProcessUptime) {
+		name, err := namer.Build(otlptranslator.Metric{Name: m.Name, Unit: m.Unit, Type: kinds[m.Instrument]})
+		require.NoError(t, err)
+		if m.Instrument == semconv.Histogram {
+			name += "_count"
+		}
+		if m.Name == semconv.IndividualFitness.Name {
+			assert.Empty(t, p.labels(t, name, p.soFar()), "individuals stop at the processor")
+			continue
+		}
+		labels := p.labels(t, name, p.soFar())
+		assert.NotEmpty(t, labels, "%s (%s) is not in Prometheus", name, m.Name)
+		_, _ = fmt.Fprintf(&got, "%s %s{%s}\n", m.Name, name, strings.Join(labels, ","))
+	}
+	file := filepath.Join("testdata", "names.txt")
+	if *update {
+		require.NoError(t, os.WriteFile(file, []byte(got.String()), 0o600))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), got.String(), "go test ./tests/pipeline -update writes it anew")
+}
