@@ -1,5 +1,6 @@
 # Installs what tests need and this machine lacks: sh tests/install.sh
-# Debian with root: the Docker Engine, Node.js, Python. Elsewhere it says what to
+# Debian with root: the Docker Engine, Node.js, Python, a C compiler for the race
+# detector. Elsewhere it says what to
 # install; the tests that need it are then skipped, and say so.
 set -eu
 
@@ -10,6 +11,7 @@ need() {
 	shift
 	command -v "$command" >/dev/null 2>&1 || missing="$missing $*"
 }
+need gcc gcc libc6-dev
 need dockerd docker.io
 need python3 python3 python3-venv
 need node nodejs npm
