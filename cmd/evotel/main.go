@@ -32,6 +32,6 @@ leave behind. Everything listens on loopback only.`,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
-	root.AddCommand(newDemoCommand(), newUpCommand(), newWebhookCommand())
+	root.AddCommand(newDemoCommand(), newUpCommand(), newWebhookCommand(), newSandboxesCommand(), newLabelsCommand())
 	return root
 }
