@@ -1,7 +1,7 @@
 # Installs what tests need and this machine lacks: sh tests/install.sh
 # Debian with root: the Docker Engine, Node.js, Python, a C compiler for the race
-# detector. Elsewhere it says what to
-# install; the tests that need it are then skipped, and say so.
+# detector. Elsewhere it says what to install; the tests that need it are then
+# skipped, and say so.
 set -eu
 
 missing=""

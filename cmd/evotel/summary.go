@@ -36,10 +36,13 @@ type line struct {
 	title  string
 	expr   string // %s is the selector of the run
 	label  model.LabelName
+	noun   string // before the label's value
 	format func(float64) string
 	// absent is shown when there is no such series.
 	absent string
 }
+
+const titleWidth = 26
 
 func number(v float64) string  { return fmt.Sprintf("%.0f", v) }
 func decimal(v float64) string { return fmt.Sprintf("%.4g", v) }
@@ -52,7 +55,7 @@ var lines = []line{
 	{title: "iteration", expr: `max(evolution_iteration_current{%s})`, format: number, absent: "waiting for the first"},
 	{title: "champion fitness", expr: `max(evolution_champion_fitness{%s})`, format: decimal, absent: "none yet"},
 	{title: "champion since iteration", expr: `max(evolution_champion_iteration{%s})`, format: number, absent: "none yet"},
-	{title: "diversity", expr: `max by (evolution_island) (evolution_population_diversity_ratio{evolution_diversity_measure="` + semconv.MeasureMeanPairwiseDistance + `",%s})`, label: "evolution_island", format: decimal, absent: "no population yet"},
+	{title: "diversity", expr: `max by (evolution_island) (evolution_population_diversity_ratio{evolution_diversity_measure="` + semconv.MeasureMeanPairwiseDistance + `",%s})`, label: "evolution_island", noun: "island ", format: decimal, absent: "no population yet"},
 	{title: "success rate", expr: `sum(evolution_iteration_duration_seconds_count{evolution_iteration_outcome="` + semconv.OutcomeSuccess + `",%[1]s}) / sum(evolution_iteration_duration_seconds_count{%[1]s})`, format: percent, absent: "no iteration yet"},
 	{title: "sandboxes", expr: `sum by (evolution_sandbox_verdict) (evolution_sandbox_containers{%s})`, label: "evolution_sandbox_verdict", format: number, absent: "none"},
 	{title: "orphans", expr: `sum(evolution_sandbox_orphans{%s})`, format: number, absent: "0"},
@@ -72,13 +75,13 @@ func (s *summary) render(ctx context.Context) string {
 		if err != nil {
 			return fmt.Sprintf("  Prometheus does not answer: %v\n", err)
 		}
-		_, _ = fmt.Fprintf(&text, "  %-26s%s\n", line.title, line.values(vector))
+		_, _ = fmt.Fprintf(&text, "  %-*s%s\n", titleWidth, line.title, line.values(vector))
 	}
 	firing, err := s.firing(ctx)
 	if err != nil {
 		return fmt.Sprintf("  Prometheus does not answer: %v\n", err)
 	}
-	_, _ = fmt.Fprintf(&text, "  %-26s%s\n", "firing alerts", firing)
+	_, _ = fmt.Fprintf(&text, "  %-*s%s\n", titleWidth, "firing alerts", firing)
 	return text.String()
 }
 
@@ -91,7 +94,7 @@ func (l line) values(vector model.Vector) string {
 		}
 		text := l.format(value)
 		if name := sample.Metric[l.label]; l.label != "" && name != "" {
-			text = fmt.Sprintf("%s %s", name, text)
+			text = fmt.Sprintf("%s%s: %s", l.noun, name, text)
 		}
 		values = append(values, text)
 	}
@@ -110,17 +113,17 @@ func (s *summary) firing(ctx context.Context) (string, error) {
 	}
 	var alerts []string
 	for _, sample := range vector {
-		alert := fmt.Sprintf("%s (%s)", sample.Metric["alertname"], sample.Metric["severity"])
+		alert := string(sample.Metric["alertname"])
 		if island := sample.Metric["evolution_island"]; island != "" {
-			alert += fmt.Sprintf(" island %s", island)
+			alert += fmt.Sprintf(", island %s", island)
 		}
-		alerts = append(alerts, alert)
+		alerts = append(alerts, fmt.Sprintf("%s (%s)", alert, sample.Metric["severity"]))
 	}
 	if len(alerts) == 0 {
 		return "none", nil
 	}
 	slices.Sort(alerts)
-	return strings.Join(alerts, ", "), nil
+	return strings.Join(alerts, "\n"+strings.Repeat(" ", titleWidth+2)), nil
 }
 
 func (s *summary) query(ctx context.Context, expr string) (model.Vector, error) {

@@ -37,7 +37,7 @@ type abandoner struct {
 	// candidate, in JSON, is what the sandboxes seem to be busy with.
 	candidate string
 	log       *slog.Logger
-	ids     []string // all that were ever left behind
+	ids       []string // all that were ever left behind
 }
 
 // run returns when ctx is done, and removes what nobody has reaped until then.
