@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
 
+	"github.com/evotel/evotel/internal/promname"
 	"github.com/evotel/evotel/semconv"
 )
 
@@ -34,8 +36,8 @@ func newSummary(address, runID string) (*summary, error) {
 // a label when there is one.
 type line struct {
 	title  string
-	expr   string // %s is the selector of the run
-	label  model.LabelName
+	expr   string
+	label  string
 	noun   string // before the label's value
 	format func(float64) string
 	// absent is shown when there is no such series.
@@ -49,29 +51,53 @@ func decimal(v float64) string { return fmt.Sprintf("%.4g", v) }
 func percent(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) }
 func bytes(v float64) string   { return fmt.Sprintf("%.0f MiB", v/(1<<20)) }
 
-// lines use the names that Prometheus gives the conventions' metrics; the golden
-// test of tests/pipeline pins them.
+// run selects the series of a run, in the expressions below.
+const run = "$run"
+
+var (
+	iterations = promname.Of(semconv.IterationDuration)
+	current    = promname.Of(semconv.IterationCurrent)
+	island     = promname.Label(semconv.AttrIsland)
+	verdict    = promname.Label(semconv.AttrSandboxVerdict)
+	reapResult = promname.Label(semconv.AttrSandboxReapResult)
+)
+
 var lines = []line{
-	{title: "iteration", expr: `max(evolution_iteration_current{%s})`, format: number, absent: "waiting for the first"},
-	{title: "champion fitness", expr: `max(evolution_champion_fitness{%s})`, format: decimal, absent: "none yet"},
-	{title: "champion since iteration", expr: `max(evolution_champion_iteration{%s})`, format: number, absent: "none yet"},
-	{title: "diversity", expr: `max by (evolution_island) (evolution_population_diversity_ratio{evolution_diversity_measure="` + semconv.MeasureMeanPairwiseDistance + `",%s})`, label: "evolution_island", noun: "island ", format: decimal, absent: "no population yet"},
-	{title: "success rate", expr: `sum(evolution_iteration_duration_seconds_count{evolution_iteration_outcome="` + semconv.OutcomeSuccess + `",%[1]s}) / sum(evolution_iteration_duration_seconds_count{%[1]s})`, format: percent, absent: "no iteration yet"},
-	{title: "sandboxes", expr: `sum by (evolution_sandbox_verdict) (evolution_sandbox_containers{%s})`, label: "evolution_sandbox_verdict", format: number, absent: "none"},
-	{title: "orphans", expr: `sum(evolution_sandbox_orphans{%s})`, format: number, absent: "0"},
-	{title: "orphans dealt with", expr: `sum by (evolution_sandbox_reap_result) (evolution_sandbox_reaps_total{%s})`, label: "evolution_sandbox_reap_result", format: number, absent: "0"},
-	{title: "memory of the loop", expr: `max(process_memory_usage_bytes * on (job, instance) group_left () max by (job, instance) (evolution_iteration_current{%s} * 0 + 1))`, format: bytes, absent: "not reported"},
-	{title: "memory of the host", expr: `max(system_memory_utilization_ratio{state="used"})`, format: percent, absent: "not reported"},
+	{title: "iteration", expr: "max(" + current + "{" + run + "})", format: number, absent: "waiting for the first"},
+	{title: "champion fitness", expr: "max(" + promname.Of(semconv.ChampionFitness) + "{" + run + "})", format: decimal, absent: "none yet"},
+	{title: "champion since iteration", expr: "max(" + promname.Of(semconv.ChampionIteration) + "{" + run + "})", format: number, absent: "none yet"},
+	{
+		title: "diversity", label: island, noun: "island ", format: decimal, absent: "no population yet",
+		expr: "max by (" + island + ") (" + promname.Of(semconv.PopulationDiversity) + "{" + run + "," +
+			equals(semconv.AttrDiversityMeasure, semconv.MeasureMeanPairwiseDistance) + "})",
+	},
+	{
+		title: "success rate", format: percent, absent: "no iteration yet",
+		expr: "sum(" + iterations + "{" + run + "," + equals(semconv.AttrIterationOutcome, semconv.OutcomeSuccess) + "}) / sum(" + iterations + "{" + run + "})",
+	},
+	{title: "sandboxes", expr: "sum by (" + verdict + ") (" + promname.Of(semconv.SandboxContainers) + "{" + run + "})", label: verdict, format: number, absent: "none"},
+	{title: "orphans", expr: "sum(" + promname.Of(semconv.SandboxOrphans) + "{" + run + "})", format: number, absent: "0"},
+	{title: "orphans dealt with", expr: "sum by (" + reapResult + ") (" + promname.Of(semconv.SandboxReaps) + "{" + run + "})", label: reapResult, format: number, absent: "0"},
+	{
+		// The process has no run, but shares job and instance with it.
+		title: "memory of the loop", format: bytes, absent: "not reported",
+		expr: "max(" + promname.Of(semconv.ProcessMemoryUsage) + " and on (job, instance) " + current + "{" + run + "})",
+	},
+	// The hostmetrics receiver calls the state "state".
+	{title: "memory of the host", expr: "max(" + promname.Of(semconv.SystemMemoryUtilization) + `{state="` + semconv.MemoryStateUsed + `"})`, format: percent, absent: "not reported"},
+}
+
+func equals(attribute, value string) string {
+	return promname.Label(attribute) + "=" + strconv.Quote(value)
 }
 
 // render gives the summary's lines. Prometheus failing is shown, not returned:
 // the screen is drawn again soon.
 func (s *summary) render(ctx context.Context) string {
 	var text strings.Builder
-	selector := fmt.Sprintf(`evolution_run_id=%q`, s.runID)
+	selector := equals(semconv.AttrRunID, s.runID)
 	for _, line := range lines {
-		expr := strings.ReplaceAll(strings.ReplaceAll(line.expr, "%[1]s", selector), "%s", selector)
-		vector, err := s.query(ctx, expr)
+		vector, err := s.query(ctx, strings.ReplaceAll(line.expr, run, selector))
 		if err != nil {
 			return fmt.Sprintf("  Prometheus does not answer: %v\n", err)
 		}
@@ -93,7 +119,7 @@ func (l line) values(vector model.Vector) string {
 			continue
 		}
 		text := l.format(value)
-		if name := sample.Metric[l.label]; l.label != "" && name != "" {
+		if name := sample.Metric[model.LabelName(l.label)]; l.label != "" && name != "" {
 			text = fmt.Sprintf("%s%s: %s", l.noun, name, text)
 		}
 		values = append(values, text)
@@ -107,15 +133,15 @@ func (l line) values(vector model.Vector) string {
 
 // firing describes the alerts that fire, of any run.
 func (s *summary) firing(ctx context.Context) (string, error) {
-	vector, err := s.query(ctx, `sum by (alertname, evolution_island, severity) (ALERTS{alertstate="firing"})`)
+	vector, err := s.query(ctx, "sum by (alertname, severity, "+island+`) (ALERTS{alertstate="firing"})`)
 	if err != nil {
 		return "", err
 	}
 	var alerts []string
 	for _, sample := range vector {
 		alert := string(sample.Metric["alertname"])
-		if island := sample.Metric["evolution_island"]; island != "" {
-			alert += fmt.Sprintf(", island %s", island)
+		if name := sample.Metric[model.LabelName(island)]; name != "" {
+			alert += fmt.Sprintf(", island %s", name)
 		}
 		alerts = append(alerts, fmt.Sprintf("%s (%s)", alert, sample.Metric["severity"]))
 	}

@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/otlptranslator"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/evotel/evotel/internal/promname"
 	"github.com/evotel/evotel/semconv"
 )
 
@@ -20,18 +20,9 @@ var update = flag.Bool("update", false, "write testdata/names.txt from what Prom
 // testNames pins the name and the labels that each convention has in Prometheus,
 // since rules, dashboards and people depend on them.
 func testNames(t *testing.T, p *pipeline) {
-	namer := otlptranslator.NewMetricNamer("", otlptranslator.UnderscoreEscapingWithSuffixes)
-	kinds := map[semconv.Instrument]otlptranslator.MetricType{
-		semconv.Gauge: otlptranslator.MetricTypeGauge, semconv.UpDownCounter: otlptranslator.MetricTypeNonMonotonicCounter,
-		semconv.Counter: otlptranslator.MetricTypeMonotonicCounter, semconv.Histogram: otlptranslator.MetricTypeHistogram,
-	}
 	var got strings.Builder
 	for _, m := range append(semconv.All(), semconv.ProcessMemoryUsage, semconv.ProcessCPUTime, semconv.ProcessThreadCount, semconv.ProcessOpenFiles, semconv.ProcessUptime) {
-		name, err := namer.Build(otlptranslator.Metric{Name: m.Name, Unit: m.Unit, Type: kinds[m.Instrument]})
-		require.NoError(t, err)
-		if m.Instrument == semconv.Histogram {
-			name += "_count"
-		}
+		name := promname.Of(m)
 		if m.Name == semconv.IndividualFitness.Name {
 			assert.Empty(t, p.labels(t, name, p.soFar()), "individuals stop at the processor")
 			continue
