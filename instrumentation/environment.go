@@ -22,12 +22,16 @@ type environment struct {
 }
 
 func readEnvironment(log *slog.Logger) environment {
-	if strings.EqualFold(strings.TrimSpace(os.Getenv("OTEL_SDK_DISABLED")), "true") {
+	switch value := strings.ToLower(strings.TrimSpace(os.Getenv("OTEL_SDK_DISABLED"))); value {
+	case "true":
 		return environment{disabled: true}
+	case "", "false":
+	default:
+		log.Warn("evotel: OTEL_SDK_DISABLED is neither true nor false; taken as false", "value", value)
 	}
 	var e environment
-	for name := range strings.SplitSeq(cmp.Or(os.Getenv("OTEL_METRICS_EXPORTER"), "otlp"), ",") {
-		switch strings.TrimSpace(name) {
+	for exporter := range strings.SplitSeq(cmp.Or(os.Getenv("OTEL_METRICS_EXPORTER"), "otlp"), ",") {
+		switch strings.TrimSpace(exporter) {
 		case "otlp":
 			e.otlp = true
 		case "prometheus":
@@ -36,23 +40,47 @@ func readEnvironment(log *slog.Logger) environment {
 				cmp.Or(os.Getenv("OTEL_EXPORTER_PROMETHEUS_PORT"), "9464"))
 		case "none":
 		default:
-			log.Warn("evotel: OTEL_METRICS_EXPORTER names an exporter that is not there; there are otlp, prometheus and none", "exporter", name)
+			log.Warn("evotel: OTEL_METRICS_EXPORTER names an exporter that is not there; there are otlp, prometheus and none", "exporter", exporter)
 		}
 	}
-	switch protocol := cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL"), os.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL"), "http/protobuf"); protocol {
+	if e.otlp {
+		e.readOTLP(log)
+	}
+	return e
+}
+
+func (e *environment) readOTLP(log *slog.Logger) {
+	switch protocol := otlpVariable("PROTOCOL"); protocol {
 	case "grpc":
 		e.grpc = true
-	case "http/protobuf":
+	case "", "http/protobuf":
 	default:
 		log.Warn("evotel: OTEL_EXPORTER_OTLP_PROTOCOL names a protocol that is not there; using http/protobuf. There is grpc besides", "protocol", protocol)
 	}
 	e.plaintext = true
-	for _, name := range []string{"ENDPOINT", "INSECURE", "CERTIFICATE", "CLIENT_CERTIFICATE"} {
-		if os.Getenv("OTEL_EXPORTER_OTLP_"+name) != "" || os.Getenv("OTEL_EXPORTER_OTLP_METRICS_"+name) != "" {
+	for _, variable := range []string{"ENDPOINT", "INSECURE", "CERTIFICATE", "CLIENT_CERTIFICATE"} {
+		if otlpVariable(variable) != "" {
 			e.plaintext = false
 		}
 	}
-	return e
+	if endpoint := otlpVariable("ENDPOINT"); endpoint != "" && !strings.Contains(endpoint, "://") {
+		log.Warn("evotel: OTEL_EXPORTER_OTLP_ENDPOINT is no URL; write http:// or https:// before the host", "endpoint", endpoint)
+	}
+	// Neither is followed: Prometheus keeps totals and drops deltas, and rules and
+	// dashboards need the buckets of the conventions.
+	for variable, only := range map[string]string{
+		"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE":        "cumulative",
+		"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "explicit_bucket_histogram",
+	} {
+		if value := os.Getenv(variable); value != "" && !strings.EqualFold(value, only) {
+			log.Warn("evotel: "+variable+" is not followed, since Prometheus, the alert rules and the dashboards need "+only, "value", value)
+		}
+	}
+}
+
+// otlpVariable is the variable for metrics, or else the one for all signals.
+func otlpVariable(suffix string) string {
+	return cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_METRICS_"+suffix), os.Getenv("OTEL_EXPORTER_OTLP_"+suffix))
 }
 
 // prometheusAddr is where to serve Prometheus, "" for nowhere.
@@ -69,9 +97,15 @@ func (e environment) prometheusAddr(option string) string {
 
 // fromEnvironment returns the duration in milliseconds that a variable holds, or
 // else the fallback.
-func fromEnvironment(name string, fallback time.Duration) time.Duration {
-	if ms, err := strconv.Atoi(strings.TrimSpace(os.Getenv(name))); err == nil && ms > 0 {
-		return time.Duration(ms) * time.Millisecond
+func fromEnvironment(log *slog.Logger, variable string, fallback time.Duration) time.Duration {
+	text := strings.TrimSpace(os.Getenv(variable))
+	if text == "" {
+		return fallback
 	}
-	return fallback
+	ms, err := strconv.Atoi(text)
+	if err != nil || ms <= 0 {
+		log.Warn("evotel: "+variable+" is not a number of milliseconds above 0; not followed", "value", text, "instead", fallback)
+		return fallback
+	}
+	return time.Duration(ms) * time.Millisecond
 }

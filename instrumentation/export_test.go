@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	collectormetrics "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
+	otlpmetrics "go.opentelemetry.io/proto/otlp/metrics/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
@@ -257,20 +258,85 @@ func TestNothingIsSentWhenSwitchedOff(t *testing.T) {
 	}
 }
 
-func TestWordsOfTheEnvironmentThatMeanNothingAreWarnedOf(t *testing.T) {
-	t.Setenv("OTEL_METRICS_EXPORTER", "none,console")
-	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")
-	log := &recorder{}
-	instrumentation.Start(t.Context(), instrumentation.WithLogger(log.logger()), instrumentation.WithResourceMonitor(false)).Shutdown(t.Context())
-	log.waitFor(t, 2, "level=WARN")
+func TestWordsOfTheEnvironmentThatCannotBeFollowedAreWarnedOf(t *testing.T) {
+	for variable, test := range map[string]struct{ value, advice string }{
+		"OTEL_SDK_DISABLED":                                        {"yes", "neither true nor false"},
+		"OTEL_METRICS_EXPORTER":                                    {"otlp,console", "there are otlp, prometheus and none"},
+		"OTEL_METRIC_EXPORT_INTERVAL":                              {"10s", "number of milliseconds"},
+		"OTEL_METRIC_EXPORT_TIMEOUT":                               {"0", "number of milliseconds"},
+		"OTEL_EXPORTER_OTLP_PROTOCOL":                              {"http/json", "using http/protobuf"},
+		"OTEL_EXPORTER_OTLP_METRICS_PROTOCOL":                      {"http/json", "using http/protobuf"},
+		"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT":                      {"localhost:4318", "write http:// or https://"},
+		"OTEL_RESOURCE_ATTRIBUTES":                                 {"novalue", "check OTEL_RESOURCE_ATTRIBUTES"},
+		"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE":        {"delta", "Prometheus"},
+		"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": {"base2_exponential_bucket_histogram", "Prometheus"},
+	} {
+		t.Run(variable, func(t *testing.T) {
+			newOTLPServer(t)
+			t.Setenv(variable, test.value)
+			log := &recorder{}
+			m := instrumentation.Start(t.Context(), instrumentation.WithLogger(log.logger()), instrumentation.WithResourceMonitor(false), instrumentation.WithExportInterval(time.Hour))
+			assert.Equal(t, 1, log.count("level=WARN"), "%s", log)
+			assert.Contains(t, log.String(), test.advice)
+			m.Shutdown(t.Context())
+		})
+	}
+}
 
-	t.Setenv("OTEL_METRICS_EXPORTER", "otlp")
+func TestAnExporterThatCannotBeMadeCostsNothing(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
 	t.Setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", "/does/not/exist")
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "https://127.0.0.1:1")
-	m := instrumentation.Start(t.Context(), instrumentation.WithLogger(log.logger()), instrumentation.WithResourceMonitor(false))
+	m := instrumentation.Start(t.Context(), instrumentation.WithLogger((&recorder{}).logger()), instrumentation.WithResourceMonitor(false))
 	m.Run().End(nil)
 	m.Shutdown(t.Context())
+}
+
+func TestTotalsStayTotalsWhateverTheEnvironmentPrefers(t *testing.T) {
+	server := newOTLPServer(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta")
+	m := instrumentation.Start(t.Context(), instrumentation.WithLogger((&recorder{}).logger()))
+	m.Run()
+	m.Shutdown(t.Context())
+	server.mu.Lock()
+	defer server.mu.Unlock()
+	names := map[string]bool{}
+	for _, scope := range server.latest.GetResourceMetrics()[0].GetScopeMetrics() {
+		for _, metric := range scope.GetMetrics() {
+			if sum, histogram := metric.GetSum(), metric.GetHistogram(); sum != nil || histogram != nil {
+				names[metric.GetName()] = true
+				temporality := max(sum.GetAggregationTemporality(), histogram.GetAggregationTemporality())
+				assert.Equal(t, otlpmetrics.AggregationTemporality_AGGREGATION_TEMPORALITY_CUMULATIVE, temporality, metric.GetName())
+			}
+		}
+	}
+	assert.True(t, names["go.memory.allocated"])
+	assert.True(t, names[semconv.IterationDuration.Name])
+}
+
+// One string that is not UTF-8 would make OTLP refuse everything.
+func TestStringsOfAnyKindAreSent(t *testing.T) {
+	server := newOTLPServer(t)
+	t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment=%ff,service.instance.id=one")
+	log := &recorder{}
+	m := instrumentation.Start(t.Context(), instrumentation.WithServiceName("loop\xff"), instrumentation.WithLogger(log.logger()))
+	for _, id := range []string{"", "two\nlines", "\xff\xfe", "进化\xe8\xbf", strings.Repeat("进", 1000), "\x00"} {
+		run := m.Run(instrumentation.WithRunID(id))
+		run.Iteration().End(numberedError(1))
+		run.Iteration().End(namedError(id))
+		run.Population(id, []instrumentation.Individual{
+			{ID: id, Genome: instrumentation.Identity(id)},
+			{ID: id, Genome: instrumentation.Tokens([]string{"a", id})},
+		})
+		assert.NotEmpty(t, run.ID())
+		assert.LessOrEqual(t, len(run.ID()), 256)
+		defer func() { assert.Equal(t, semconv.RunFailed, server.state(run.ID())) }()
+	}
+	m.Shutdown(t.Context())
+	assert.Empty(t, log.String())
+	res := server.resource()
+	assert.Equal(t, `loop\xff`, res[semconv.AttrServiceName])
+	assert.Equal(t, `\xff`, res["deployment.environment"])
 }
 
 func get(t *testing.T, url string) string {
@@ -352,6 +418,56 @@ func TestAnEndpointThatIsScrapedShowsTheEnd(t *testing.T) {
 	m.Shutdown(t.Context())
 	scraper.Wait()
 	assert.Regexp(t, `evolution_run_state_ratio\{[^}]*evolution_run_state="completed",[^}]*} 1`, seen)
+}
+
+// Waiting for a scrape must not take the time of the last export.
+func TestTheCollectorIsToldBeforeAScraperIsWaitedFor(t *testing.T) {
+	server := newOTLPServer(t)
+	addr := freeAddr(t)
+	m := instrumentation.Start(t.Context(), instrumentation.WithPrometheusAddr(addr), instrumentation.WithResourceMonitor(false), instrumentation.WithExportInterval(time.Hour))
+	run := m.Run()
+	require.Eventually(t, func() bool { return get(t, "http://"+addr+"/metrics") != "" }, 20*time.Second, 20*time.Millisecond)
+	// The next scrape is due when Shutdown's time is over.
+	time.Sleep(400 * time.Millisecond)
+	require.NotEmpty(t, get(t, "http://"+addr+"/metrics"))
+	deadline := time.Now().Add(200 * time.Millisecond)
+	ctx, cancel := context.WithDeadline(t.Context(), deadline)
+	defer cancel()
+	m.Shutdown(ctx)
+	assert.False(t, time.Now().Before(deadline), "a scrape is waited for")
+	assert.Equal(t, semconv.RunFailed, server.state(run.ID()))
+}
+
+func TestALastExportThatFailsIsWarnedOf(t *testing.T) {
+	server := newOTLPServer(t)
+	log := &recorder{}
+	m := instrumentation.Start(t.Context(), instrumentation.WithExportInterval(10*time.Millisecond), instrumentation.WithLogger(log.logger()), instrumentation.WithResourceMonitor(false))
+	server.waitFor(t, 2)
+	server.status.Store(http.StatusServiceUnavailable)
+	log.waitFor(t, 1, "metrics can't be sent")
+	server.status.Store(http.StatusOK)
+	log.waitFor(t, 1, "being sent again")
+	server.status.Store(http.StatusServiceUnavailable) // within a minute: not warned of
+	server.waitFor(t, 2)
+	m.Shutdown(t.Context())
+	log.waitFor(t, 2, "level=WARN")
+	log.waitFor(t, 1, "the last export has failed")
+}
+
+func TestShutdownMayBeCalledFromEverywhere(t *testing.T) {
+	server := newOTLPServer(t)
+	m := instrumentation.Start(t.Context(), instrumentation.WithExportInterval(time.Hour))
+	run := m.Run()
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			m.Shutdown(t.Context())
+			assert.Equal(t, 1, server.count(), "has exported when it returns")
+		})
+	}
+	all.Wait()
+	assert.Equal(t, semconv.RunFailed, server.state(run.ID()))
+	m.Run().Population("", individuals(3))
 }
 
 func TestAPortThatIsTakenIsTriedAgain(t *testing.T) {

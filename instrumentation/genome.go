@@ -41,7 +41,8 @@ const (
 	genomeNumeric
 )
 
-// Identity is a genome of which only equality is known: a hash, a name.
+// Identity is a genome of which only equality is known: a hash, a name. Of a
+// whole program hand over the hash, since what is given is sent as it is.
 func Identity(id string) Genome { return Genome{kind: genomeIdentity, id: id} }
 
 // Tokens is a genome that is a set of tokens; order and repetition don't matter.

@@ -1,6 +1,7 @@
 package instrumentation
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"path/filepath"
@@ -15,10 +16,7 @@ import (
 // newResource says who sends: the service, this process of it, and its host. The
 // environment has the last word.
 func newResource(ctx context.Context, c config) *resource.Resource {
-	name := c.serviceName
-	if name == "" {
-		name = filepath.Base(os.Args[0])
-	}
+	service := cmp.Or(c.serviceName, filepath.Base(os.Args[0]))
 	res, err := resource.New(ctx,
 		resource.WithTelemetrySDK(),
 		resource.WithHost(),
@@ -26,7 +24,7 @@ func newResource(ctx context.Context, c config) *resource.Resource {
 		resource.WithProcessRuntimeName(),
 		resource.WithProcessRuntimeVersion(),
 		resource.WithAttributes(
-			attribute.String(semconv.AttrServiceName, name),
+			attribute.String(semconv.AttrServiceName, service),
 			// Unique, since two processes that share one would overwrite each
 			// other's series.
 			attribute.String(semconv.AttrServiceInstanceID, uuid.NewString()),
@@ -37,5 +35,11 @@ func newResource(ctx context.Context, c config) *resource.Resource {
 		// What could be found out is there all the same.
 		c.log.Warn("evotel: not all is known of this process and its host; check OTEL_RESOURCE_ATTRIBUTES", "error", err)
 	}
-	return res
+	attrs := res.Attributes()
+	for i, kv := range attrs {
+		if kv.Value.Type() == attribute.STRING {
+			attrs[i].Value = attribute.StringValue(text(kv.Value.AsString()))
+		}
+	}
+	return resource.NewWithAttributes(res.SchemaURL(), attrs...)
 }

@@ -2,6 +2,7 @@ package instrumentation
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,9 @@ import (
 const (
 	// shutdownTimeout bounds the last export where the caller doesn't.
 	shutdownTimeout = 5 * time.Second
+	// closeTimeout bounds what is merely tidied up after it, if the process is to
+	// go on: a read that hangs, a scrape that does.
+	closeTimeout = time.Second
 	// endedRunsKept is how many runs that have ended are still exported. A
 	// process that starts runs by the thousand must not grow for ever.
 	endedRunsKept = 16
@@ -26,24 +30,24 @@ const (
 type Monitor struct {
 	config    config
 	provider  *sdkmetric.MeterProvider
-	endpoint  *endpoint // nil without a Prometheus endpoint
+	otlp      sdkmetric.Reader // nil without OTLP
+	endpoint  *endpoint        // nil without a Prometheus endpoint
 	resources *resourceMonitor
 	shutdown  sync.Once
 
 	mu   sync.Mutex
 	runs []*Run
 
-	room      atomic.Int64 // in use, of config.populationLimit
-	snapshots sync.Pool
+	room  atomic.Int64             // in use, of config.populationLimit
+	spare atomic.Pointer[snapshot] // to be filled again; a sync.Pool's would not outlive two garbage collections
 }
 
 var _ sdkmetric.Producer = (*Monitor)(nil)
 
 // Start begins to export metrics, over OTLP as the OTEL_* variables say (by
 // default to http://localhost:4318). It never fails: whatever doesn't work is
-// warned of once, tried again, and costs the loop nothing. ctx bounds only the
-// start itself, so that a monitor outlives the cancellation of the loop and can
-// report it.
+// warned of once, tried again, and costs the loop nothing. A monitor outlives the
+// cancellation of ctx, so that it can report it: see Shutdown.
 func Start(ctx context.Context, opts ...Option) *Monitor {
 	ctx = context.WithoutCancel(ctx)
 	m := &Monitor{config: newConfig(opts)}
@@ -56,8 +60,8 @@ func Start(ctx context.Context, opts ...Option) *Monitor {
 		sdkmetric.WithCardinalityLimit(0),
 	}
 	if env.otlp {
-		if reader := newOTLPReader(ctx, env, m.config, m); reader != nil {
-			options = append(options, sdkmetric.WithReader(reader))
+		if m.otlp = newOTLPReader(ctx, env, m.config, m); m.otlp != nil {
+			options = append(options, sdkmetric.WithReader(m.otlp))
 		}
 	}
 	if addr := env.prometheusAddr(m.config.prometheusAddr); addr != "" {
@@ -67,7 +71,9 @@ func Start(ctx context.Context, opts ...Option) *Monitor {
 	}
 	if !env.disabled {
 		for _, newReader := range m.config.readers {
-			options = append(options, sdkmetric.WithReader(newReader(m)))
+			if newReader != nil {
+				options = append(options, sdkmetric.WithReader(newReader(m)))
+			}
 		}
 	}
 
@@ -75,7 +81,7 @@ func Start(ctx context.Context, opts ...Option) *Monitor {
 	m.provider = sdkmetric.NewMeterProvider(options...)
 	if m.config.resourceMonitor && !env.disabled {
 		m.resources.start()
-		if err := otelruntime.Start(otelruntime.WithMeterProvider(m.provider)); err != nil {
+		if err := otelruntime.Start(otelruntime.WithMeterProvider(m.provider), otelruntime.WithMinimumReadMemStatsInterval(resourceInterval)); err != nil {
 			m.config.log.Warn("evotel: the Go runtime's metrics are missing", "error", err)
 		}
 	}
@@ -103,32 +109,42 @@ func (m *Monitor) Run(opts ...RunOption) *Run {
 
 // Shutdown reports each run that has not ended as failed, exports for the last
 // time and stops. It does so even if ctx has been cancelled, as it is when the
-// process was told to stop, but takes no longer than ctx's deadline, where it
-// has one, or 5 s. With a Prometheus endpoint that is being scraped it waits, in
-// that time, for one more scrape.
+// process was told to stop. With a Prometheus endpoint that is being scraped it
+// waits for one more scrape. It is given up after 5 s, or at ctx's deadline where
+// it has one that is still to come.
 func (m *Monitor) Shutdown(ctx context.Context) {
 	if m == nil {
 		return
 	}
 	m.shutdown.Do(func() {
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) > 0 {
-			last, cancel = context.WithDeadline(context.WithoutCancel(ctx), deadline)
+		deadline, ok := ctx.Deadline()
+		if !ok || time.Until(deadline) <= 0 {
+			deadline = time.Now().Add(shutdownTimeout)
 		}
+		last, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 		defer cancel()
 		for _, r := range m.currentRuns() {
 			r.setEnd(semconv.RunFailed)
 		}
+		// The Collector first: it needs no time, a scraper may need all of it.
+		if m.otlp != nil {
+			if err := m.otlp.Shutdown(last); err != nil {
+				m.config.log.Warn("evotel: the last export has failed, so that how the runs ended may not be known", "error", err)
+			}
+		}
 		if m.endpoint != nil {
 			m.endpoint.lastScrape(last)
 		}
-		if err := m.provider.Shutdown(last); err != nil {
-			m.config.log.Warn("evotel: the last export has failed", "error", err)
+
+		closing, cancelClosing := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		defer cancelClosing()
+		if err := m.provider.Shutdown(closing); err != nil && !errors.Is(err, sdkmetric.ErrReaderShutdown) {
+			m.config.log.Warn("evotel: a metric reader can't be shut down", "error", err)
 		}
 		if m.endpoint != nil {
-			m.endpoint.stop(last)
+			m.endpoint.stop(closing)
 		}
-		m.resources.stop(last)
+		m.resources.stop(closing)
 	})
 }
 
@@ -171,7 +187,7 @@ func (m *Monitor) takeRoom(cost, old int64) bool {
 func (m *Monitor) giveRoom(cost int64) { m.room.Add(-cost) }
 
 func (m *Monitor) newSnapshot() *snapshot {
-	if s, ok := m.snapshots.Get().(*snapshot); ok {
+	if s := m.spare.Swap(nil); s != nil {
 		return s
 	}
 	return &snapshot{}
@@ -179,12 +195,8 @@ func (m *Monitor) newSnapshot() *snapshot {
 
 func (m *Monitor) freeSnapshot(s *snapshot) {
 	s.reset()
-	m.snapshots.Put(s)
+	m.spare.Store(s)
 }
 
-// warnOfPopulation is called by the loop, which must not wait for a log.
-func (m *Monitor) warnOfPopulation(run, island string, size int, cost int64) {
-	go m.config.log.Warn("evotel: a population is too large to be exported; only its size is reported. "+
-		"Hand over a sample of it, smaller genomes (MinHash for programs), or raise WithPopulationLimit",
-		"run", run, "island", island, "individuals", size, "values", cost, "limit", m.config.populationLimit)
-}
+// warn is for the loop's goroutine, which must not wait for a log.
+func (m *Monitor) warn(text string, args ...any) { go m.config.log.Warn(text, args...) }

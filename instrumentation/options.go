@@ -70,7 +70,12 @@ func WithExportInterval(d time.Duration) Option {
 }
 
 // WithReader adds a reader of one's own, which must read the producer that it is
-// given (metric.WithProducer).
+// given (metric.WithProducer). To see what is sent, say:
+//
+//	WithReader(func(p metric.Producer) metric.Reader {
+//		exporter, _ := stdoutmetric.New()
+//		return metric.NewPeriodicReader(exporter, metric.WithProducer(p))
+//	})
 func WithReader(newReader func(sdkmetric.Producer) sdkmetric.Reader) Option {
 	return func(c *config) { c.readers = append(c.readers, newReader) }
 }
@@ -83,10 +88,11 @@ func WithResourceMonitor(on bool) Option {
 
 // WithPopulationLimit bounds the populations that are kept, over all runs and
 // islands: the number of individuals times 16, plus the number of their genomes'
-// values (genes, tokens). The default, 2 097 152, holds 10 000 individuals of
-// 190 genes. A collection takes about 150 bytes a value for a moment. A
-// population beyond it is reported by its size only, which the Collector
-// reports as incomplete. Raise the Collector's limits of request sizes with it.
+// values (genes, tokens), of which a string counts once more for every 8 bytes.
+// The default, 2 097 152, holds 10 000 individuals of 190 genes. A collection
+// takes about 150 bytes a value for a moment. A population beyond it is reported
+// by its size only, which the Collector reports as incomplete. Raise the
+// Collector's limits of request sizes with it.
 func WithPopulationLimit(values int) Option {
 	return func(c *config) {
 		if values > 0 {

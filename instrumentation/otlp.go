@@ -65,8 +65,8 @@ func newOTLPReader(ctx context.Context, env environment, c config, producer sdkm
 		return nil
 	}
 	return sdkmetric.NewPeriodicReader(&quietExporter{Exporter: exp, log: c.log},
-		sdkmetric.WithInterval(fromEnvironment("OTEL_METRIC_EXPORT_INTERVAL", c.exportInterval)),
-		sdkmetric.WithTimeout(fromEnvironment("OTEL_METRIC_EXPORT_TIMEOUT", exportTimeout)),
+		sdkmetric.WithInterval(fromEnvironment(c.log, "OTEL_METRIC_EXPORT_INTERVAL", c.exportInterval)),
+		sdkmetric.WithTimeout(fromEnvironment(c.log, "OTEL_METRIC_EXPORT_TIMEOUT", exportTimeout)),
 		sdkmetric.WithProducer(producer),
 	)
 }
@@ -78,9 +78,21 @@ type quietExporter struct {
 	log *slog.Logger
 
 	mu      sync.Mutex
-	failing bool
-	since   time.Time
-	warned  time.Time
+	failed  error     // by the last export
+	since   time.Time // of the outage
+	told    bool      // of this outage
+	warning time.Time // the last one
+}
+
+// Temporality is what Prometheus keeps, whatever
+// OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE says: it would drop deltas.
+func (*quietExporter) Temporality(sdkmetric.InstrumentKind) metricdata.Temporality {
+	return metricdata.CumulativeTemporality
+}
+
+// Aggregation is that of the conventions.
+func (*quietExporter) Aggregation(k sdkmetric.InstrumentKind) sdkmetric.Aggregation {
+	return sdkmetric.DefaultAggregationSelector(k)
 }
 
 func (e *quietExporter) Export(ctx context.Context, rm *metricdata.ResourceMetrics) error {
@@ -91,18 +103,30 @@ func (e *quietExporter) Export(ctx context.Context, rm *metricdata.ResourceMetri
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := time.Now()
+	if e.failed == nil {
+		e.since = now
+	}
+	e.failed = err
 	switch {
-	case err != nil && !e.failing:
-		e.failing, e.since = true, now
-		if now.Sub(e.warned) >= warnEvery {
-			e.warned = now
-			e.log.Warn("evotel: metrics can't be sent; the loop goes on, and so do the attempts. "+advice(err), "error", err)
-		}
-	case err == nil && e.failing:
-		e.failing = false
+	case err == nil && e.told:
+		e.told = false
 		e.log.Info("evotel: metrics are being sent again", "outage", now.Sub(e.since).Round(time.Second))
+	case err != nil && !e.told && now.Sub(e.warning) >= warnEvery:
+		e.told, e.warning = true, now
+		e.log.Warn("evotel: metrics can't be sent; the loop goes on, and so do the attempts. "+advice(err), "error", err)
 	}
 	return nil
+}
+
+// Shutdown returns why the last export failed, if nothing has been said of it.
+func (e *quietExporter) Shutdown(ctx context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	err := e.Exporter.Shutdown(ctx)
+	if e.told {
+		return err
+	}
+	return errors.Join(e.failed, err)
 }
 
 // advice says what to do about an export that failed. The text is all there is to
@@ -127,6 +151,8 @@ func advice(err error) string {
 		return "Something else than OTLP answers there: check OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_PROTOCOL (http/protobuf is port 4318, grpc 4317)"
 	case has("certificate", "tls", "http response to https"):
 		return "TLS has failed: check whether OTEL_EXPORTER_OTLP_ENDPOINT should begin with http:// or https://, and OTEL_EXPORTER_OTLP_CERTIFICATE"
+	case has("no host in request url", "missing address"):
+		return "OTEL_EXPORTER_OTLP_ENDPOINT is no URL: write http:// or https:// before the host"
 	case has("refused", "no such host", "unavailable"):
 		return "No Collector answers: start one, or set OTEL_EXPORTER_OTLP_ENDPOINT; OTEL_METRICS_EXPORTER=none sends nothing"
 	case has("deadline", "timeout", "context canceled"):

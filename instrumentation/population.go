@@ -1,6 +1,7 @@
 package instrumentation
 
 import (
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -16,6 +17,7 @@ type snapshot struct {
 	island string
 	// size is the population's. members is empty when it was too large to keep.
 	size    int
+	cost    int64
 	members []member
 	ids     []string // Identity
 	tokens  []string
@@ -40,18 +42,46 @@ type member struct {
 // values: its point, its id and its attributes.
 const individualCost = 16
 
-func snapshotCost(individuals []Individual) int64 {
-	cost := int64(len(individuals)) * individualCost
-	for i := range individuals {
-		cost += int64(individuals[i].Genome.values())
-	}
-	return cost
+// space is what a population takes.
+type space struct {
+	cost                             int64
+	ids, tokens, ints, bools, floats int
 }
 
-func (s *snapshot) cost() int64 {
-	return int64(len(s.members))*individualCost +
-		int64(len(s.ids)+len(s.tokens)+len(s.ints)+len(s.bools)+len(s.floats))
+// spaceOf measures the space that individuals take, or stops and returns false
+// once that is more than limit: the loop must not wait for the counting of what
+// won't be kept.
+func spaceOf(individuals []Individual, limit int64) (space, bool) {
+	s := space{cost: int64(len(individuals)) * individualCost}
+	for i := range individuals {
+		if s.cost > limit {
+			return s, false
+		}
+		g := &individuals[i].Genome
+		s.cost += int64(g.values())
+		switch g.kind {
+		case genomeIdentity:
+			s.ids++
+			s.cost += stringCost(g.id)
+		case genomeTokens:
+			s.tokens += len(g.tokens)
+			for _, token := range g.tokens {
+				s.cost += stringCost(token)
+			}
+		case genomeCategorical:
+			s.ints += len(g.ints)
+		case genomeBooleans:
+			s.bools += len(g.bools)
+		case genomeNumeric:
+			s.floats += len(g.floats)
+		case genomeMissing:
+		}
+	}
+	return s, s.cost <= limit
 }
+
+// stringCost is what a string costs beyond a number's 8 bytes, in values.
+func stringCost(s string) int64 { return int64(len(s) / 8) }
 
 // reset empties the snapshot and lets go of the loop's strings.
 func (s *snapshot) reset() {
@@ -64,7 +94,11 @@ func (s *snapshot) reset() {
 	}
 }
 
-func (s *snapshot) add(individuals []Individual) {
+func (s *snapshot) fill(individuals []Individual, need space) {
+	s.cost = need.cost
+	s.members = slices.Grow(s.members, len(individuals))
+	s.ids, s.tokens = slices.Grow(s.ids, need.ids), slices.Grow(s.tokens, need.tokens)
+	s.ints, s.bools, s.floats = slices.Grow(s.ints, need.ints), slices.Grow(s.bools, need.bools), slices.Grow(s.floats, need.floats)
 	for i := range individuals {
 		in := &individuals[i]
 		g := &in.Genome
@@ -91,17 +125,17 @@ func (s *snapshot) appendPoints(to []metricdata.DataPoint[float64], runID string
 	attrs := make([]attribute.KeyValue, 0, 4)
 	for i := range s.members {
 		m := &s.members[i]
-		attrs = append(attrs[:0], attribute.String(semconv.AttrRunID, runID), attribute.String(semconv.AttrIndividualID, m.id))
+		attrs = append(attrs[:0], attribute.String(semconv.AttrRunID, runID), attribute.String(semconv.AttrIndividualID, name(m.id)))
 		if s.island != "" {
-			attrs = append(attrs, attribute.String(semconv.AttrIsland, s.island))
+			attrs = append(attrs, attribute.String(semconv.AttrIsland, name(s.island)))
 		}
 		const genome = semconv.AttrIndividualGenome
 		switch m.kind {
 		case genomeIdentity:
-			attrs = append(attrs, attribute.String(genome, ids[0]))
+			attrs = append(attrs, attribute.String(genome, text(ids[0])))
 			ids = ids[1:]
 		case genomeTokens:
-			attrs = append(attrs, attribute.StringSlice(genome, tokens[:m.values]))
+			attrs = append(attrs, attribute.StringSlice(genome, texts(tokens[:m.values])))
 			tokens = tokens[m.values:]
 		case genomeCategorical:
 			attrs = append(attrs, attribute.Int64Slice(genome, ints[:m.values]))

@@ -98,7 +98,7 @@ func (p *points) addRun(r *Run, now time.Time) {
 	for _, s := range islands {
 		var attrs []attribute.KeyValue
 		if s.island != "" {
-			attrs = append(attrs, attribute.String(semconv.AttrIsland, s.island))
+			attrs = append(attrs, attribute.String(semconv.AttrIsland, name(s.island)))
 		}
 		p.populationSize = append(p.populationSize, integer(int64(s.size), attrs...))
 		p.individuals = slices.Grow(p.individuals, len(s.members))
@@ -128,12 +128,13 @@ func appendGauge[N int64 | float64](to []metricdata.Metrics, c semconv.Metric, p
 	return append(to, metricdata.Metrics{Name: c.Name, Unit: c.Unit, Description: c.Description, Data: metricdata.Gauge[N]{DataPoints: points}})
 }
 
-func appendCounter[N int64 | float64](to []metricdata.Metrics, c semconv.Metric, points []metricdata.DataPoint[N]) []metricdata.Metrics {
+// appendSum appends a Counter or an UpDownCounter.
+func appendSum[N int64 | float64](to []metricdata.Metrics, c semconv.Metric, points []metricdata.DataPoint[N]) []metricdata.Metrics {
 	if len(points) == 0 {
 		return to
 	}
 	return append(to, metricdata.Metrics{Name: c.Name, Unit: c.Unit, Description: c.Description, Data: metricdata.Sum[N]{
-		Temporality: metricdata.CumulativeTemporality, IsMonotonic: true, DataPoints: points,
+		Temporality: metricdata.CumulativeTemporality, IsMonotonic: c.Instrument == semconv.Counter, DataPoints: points,
 	}})
 }
 

@@ -36,7 +36,7 @@ type reading struct {
 	values []value
 }
 
-// value is the value of a metric. counter values are cumulative.
+// value is the value of a metric. Counters are cumulative.
 type value struct {
 	metric  semconv.Metric
 	attrs   attribute.Set
@@ -165,19 +165,19 @@ func (m *resourceMonitor) append(to []metricdata.Metrics, values []value, at tim
 		for i, v := range values {
 			points[i] = metricdata.DataPoint[float64]{Attributes: v.attrs, StartTime: m.started, Time: at, Value: v.float}
 		}
-		if c.Instrument == semconv.Counter {
-			return appendCounter(to, c, points)
+		if c.Instrument == semconv.Gauge {
+			return appendGauge(to, c, points)
 		}
-		return appendGauge(to, c, points)
+		return appendSum(to, c, points)
 	}
 	points := make([]metricdata.DataPoint[int64], len(values))
 	for i, v := range values {
 		points[i] = metricdata.DataPoint[int64]{Attributes: v.attrs, StartTime: m.started, Time: at, Value: v.integer}
 	}
-	if c.Instrument == semconv.Counter {
-		return appendCounter(to, c, points)
+	if c.Instrument == semconv.Gauge {
+		return appendGauge(to, c, points)
 	}
-	return appendGauge(to, c, points)
+	return appendSum(to, c, points)
 }
 
 func readProcess(ctx context.Context) ([]value, error) {

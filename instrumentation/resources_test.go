@@ -144,20 +144,23 @@ func TestASourceThatHangsHoldsUpNothing(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		m.stop(ctx)
-		assert.Error(t, ctx.Err(), "a read that hangs doesn't hold up Shutdown beyond its time")
+		require.Error(t, ctx.Err(), "a read that hangs doesn't hold up Shutdown beyond its time")
 		close(release)
 	})
 }
 
-func TestReadingsAreCountersAndGauges(t *testing.T) {
+func TestReadingsAreOfTheInstrumentsOfTheConventions(t *testing.T) {
 	m := newResourceMonitor(slog.Default())
 	m.readings[0] = reading{at: time.Now(), values: []value{
-		float(semconv.ProcessCPUTime, 1), float(semconv.ProcessCPUTime, 2), integer(semconv.ProcessThreadCount, 3),
+		float(semconv.ProcessCPUTime, 1), float(semconv.ProcessCPUTime, 2),
+		integer(semconv.ProcessThreadCount, 3),
+		float(semconv.SystemCPULoad1m, 4),
 	}}
 	got := m.metrics(time.Now())
-	require.Len(t, got, 2)
-	sum := got[0].Data.(metricdata.Sum[float64])
-	assert.True(t, sum.IsMonotonic)
-	assert.Len(t, sum.DataPoints, 2)
-	assert.IsType(t, metricdata.Gauge[int64]{}, got[1].Data)
+	require.Len(t, got, 3)
+	counter := got[0].Data.(metricdata.Sum[float64])
+	assert.True(t, counter.IsMonotonic)
+	assert.Len(t, counter.DataPoints, 2)
+	assert.False(t, got[1].Data.(metricdata.Sum[int64]).IsMonotonic)
+	assert.IsType(t, metricdata.Gauge[float64]{}, got[2].Data)
 }

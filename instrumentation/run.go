@@ -36,14 +36,20 @@ type Run struct {
 	islands            []*snapshot
 	state              string
 	warnedOfPopulation bool
+	warnedOfIslands    bool
 	forgotten          bool // no longer exported; takes no more populations
 }
+
+// maxIslands is how many islands a run may have at once. Names made anew for each
+// generation must not grow for ever, neither here nor in Prometheus.
+const maxIslands = 1000
 
 // RunOption is an option of Monitor.Run.
 type RunOption func(*Run)
 
 // WithRunID names the run, a new UUID by default. Give a resumed run the id that
 // it had. An id that is in use in this process is taken over from the older run.
+// Beyond 256 bytes it is cut, and bytes that aren't UTF-8 are written as \xNN.
 func WithRunID(id string) RunOption {
 	return func(r *Run) {
 		if id != "" {
@@ -81,6 +87,7 @@ func newRun(m *Monitor, now time.Time, opts []RunOption) *Run {
 	if r.id == "" {
 		r.id = uuid.NewString()
 	}
+	r.id = name(r.id)
 	r.current = r.next - 1
 	if r.championIteration < 0 {
 		// A run that never finds a champion must count as stale, a resumed one
@@ -118,16 +125,19 @@ func (r *Run) Evaluation() Evaluation {
 	return Evaluation{run: r, ticket: r.evaluations.begin(time.Now())}
 }
 
-// Champion says that there is a new champion of this fitness, as of the
-// iteration in progress. A fitness equal to the last champion's is no change, so
-// that the best fitness may be handed over in every iteration.
+// Champion says how fit the best individual found so far is, greater or smaller
+// being better as the loop has it. A fitness other than the last one means that
+// there is a new champion, as of the iteration in progress, so that it may be
+// handed over in every iteration: but the best so far, not the best of the
+// present generation, which goes up and down.
 func (r *Run) Champion(fitness float64) {
 	if r == nil {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.championKnown && math.Float64bits(fitness) == math.Float64bits(r.championFitness) {
+	same := fitness == r.championFitness || math.IsNaN(fitness) && math.IsNaN(r.championFitness)
+	if r.championKnown && same {
 		return
 	}
 	r.championIteration, r.championFitness, r.championKnown = r.next-1, fitness, true
@@ -136,41 +146,49 @@ func (r *Run) Champion(fitness float64) {
 // Population replaces what is known of an island's population; "" stands for a
 // loop without islands. Everything is copied, so that the slices may be changed
 // afterwards. A population beyond the limit (WithPopulationLimit) is reported
-// with its size only.
+// with its size only, and an island beyond 1 000 not at all.
 func (r *Run) Population(island string, individuals []Individual) {
 	if r == nil {
 		return
 	}
 	s := r.monitor.newSnapshot()
 	s.island, s.size = island, len(individuals)
-	cost := snapshotCost(individuals)
 
 	// The room is taken before the copy is made, and the old snapshot's is
 	// given back after it was replaced: both exist for a moment.
-	fits := r.monitor.takeRoom(cost, r.cost(island))
+	need, fits := spaceOf(individuals, r.monitor.config.populationLimit)
+	fits = fits && r.monitor.takeRoom(need.cost, r.cost(island))
 	if fits {
-		s.add(individuals)
+		s.fill(individuals, need)
 	}
 
 	r.mu.Lock()
-	if r.forgotten {
-		r.retire(s)
-		r.mu.Unlock()
-		return
-	}
 	i := slices.IndexFunc(r.islands, func(old *snapshot) bool { return old.island == island })
-	if i >= 0 {
+	crowded := i < 0 && len(r.islands) >= maxIslands
+	switch {
+	case r.forgotten || crowded:
+		r.retire(s)
+	case i >= 0:
 		r.retire(r.islands[i])
 		r.islands[i] = s
-	} else {
+	default:
 		r.islands = append(r.islands, s)
 	}
-	warn := !fits && !r.warnedOfPopulation
-	r.warnedOfPopulation = r.warnedOfPopulation || warn
+	warnOfPopulation := !fits && !r.warnedOfPopulation
+	r.warnedOfPopulation = r.warnedOfPopulation || warnOfPopulation
+	warnOfIslands := crowded && !r.warnedOfIslands
+	r.warnedOfIslands = r.warnedOfIslands || warnOfIslands
 	r.mu.Unlock()
 
-	if warn {
-		r.monitor.warnOfPopulation(r.id, island, len(individuals), cost)
+	if warnOfPopulation {
+		r.monitor.warn("evotel: a population is too large to be exported; only its size is reported. "+
+			"Hand over a sample of it, smaller genomes (MinHash for programs), or raise WithPopulationLimit",
+			"run", r.id, "island", island, "individuals", len(individuals), "limit", r.monitor.config.populationLimit)
+	}
+	if warnOfIslands {
+		r.monitor.warn("evotel: a run has more islands than can be reported; the others are left out. "+
+			"Call RemoveIsland for those that are no more, and give those that live on the same name in every generation",
+			"run", r.id, "island", island, "limit", maxIslands)
 	}
 }
 
@@ -228,7 +246,7 @@ func (r *Run) cost(island string) int64 {
 	defer r.mu.Unlock()
 	for _, s := range r.islands {
 		if s.island == island {
-			return s.cost()
+			return s.cost
 		}
 	}
 	return 0
@@ -237,7 +255,7 @@ func (r *Run) cost(island string) int64 {
 // retire takes a snapshot out of use; r.mu is held. Its memory is used again as
 // soon as no collection reads it.
 func (r *Run) retire(s *snapshot) {
-	r.monitor.giveRoom(s.cost())
+	r.monitor.giveRoom(s.cost)
 	s.retired = true
 	if s.readers == 0 {
 		r.monitor.freeSnapshot(s)
@@ -284,7 +302,8 @@ type Iteration struct {
 // Number is the iteration's number, from 1; 0 on a nil Run.
 func (it Iteration) Number() int64 { return it.number }
 
-// End says how the iteration ended: well if err is nil. The first End counts.
+// End says how the iteration ended: well if err is nil. The first End counts. An
+// iteration that is not ended, as when the loop is told to stop, is not counted.
 func (it Iteration) End(err error) {
 	r := it.run
 	if r == nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -175,6 +176,29 @@ func TestFailuresAreCountedByErrorType(t *testing.T) {
 	}, collect().series(t, semconv.IterationDuration))
 }
 
+type namedError string
+
+func (namedError) Error() string       { return "e" }
+func (n namedError) ErrorType() string { return string(n) }
+
+// brokenError's methods panic, on a nil pointer as they do on any other.
+type brokenError struct{ text string }
+
+func (e *brokenError) Error() string     { return e.text }
+func (e *brokenError) ErrorType() string { return e.text }
+func (e *brokenError) Timeout() bool     { return e.text != "" }
+
+func TestErrorsThatPanicAreFailures(t *testing.T) {
+	m, collect := monitor(t)
+	run := m.Run()
+	run.Iteration().End((*brokenError)(nil))
+	run.Iteration().End(namedError(""))
+	run.Evaluation().End((*brokenError)(nil))
+	got := collect()
+	assert.EqualValues(t, 2, got.series(t, semconv.IterationDuration)["error.type=_OTHER,evolution.iteration.outcome=failure"])
+	assert.EqualValues(t, 1, got.series(t, semconv.EvaluationDuration)["evolution.evaluation.outcome=failure"])
+}
+
 type numberedError int
 
 func (n numberedError) Error() string     { return "e" }
@@ -244,6 +268,15 @@ func TestChampion(t *testing.T) {
 	check(2, 1.5)
 	run.Champion(math.Inf(-1))
 	check(2, math.Inf(-1))
+	run.Champion(0)
+	iteration = run.Iteration()
+	run.Champion(math.Copysign(0, -1))
+	check(2, 0)
+	iteration.End(nil)
+	run.Champion(math.NaN())
+	run.Iteration()
+	run.Champion(-math.NaN())
+	assert.Equal(t, map[string]float64{"": 3}, collect().series(t, semconv.ChampionIteration))
 }
 
 func TestEvaluationsInFlight(t *testing.T) {
@@ -381,6 +414,51 @@ func TestAPopulationBeyondTheLimitIsReportedBySize(t *testing.T) {
 	}
 }
 
+func TestLongStringsCountForWhatTheyAre(t *testing.T) {
+	log := &recorder{}
+	m, collect := monitor(t, instrumentation.WithPopulationLimit(1000), instrumentation.WithLogger(log.logger()))
+	run := m.Run()
+	program := strings.Repeat("x", 8000)
+	for i, genome := range []instrumentation.Genome{instrumentation.Identity(program), instrumentation.Tokens([]string{"a", program})} {
+		run.Population(strconv.Itoa(i), []instrumentation.Individual{{Genome: genome}})
+		assert.Empty(t, collect().individuals())
+	}
+	run.Population("", []instrumentation.Individual{{Genome: instrumentation.Identity(program[:800])}})
+	assert.Len(t, collect().individuals(), 1)
+	log.waitFor(t, 1, "too large")
+}
+
+func TestBytesThatAreNotUTF8StayDifferent(t *testing.T) {
+	m, collect := monitor(t)
+	m.Run().Population("", []instrumentation.Individual{
+		{Genome: instrumentation.Identity("\xff")}, {Genome: instrumentation.Identity("\xfe")},
+		{Genome: instrumentation.Identity("\xfe")}, {Genome: instrumentation.Tokens([]string{"a", "\xffé", "b"})},
+	})
+	var got []string
+	for _, p := range collect().individuals() {
+		genome, _ := p.Attributes.Value(semconv.AttrIndividualGenome)
+		got = append(got, genome.String())
+	}
+	assert.Equal(t, []string{`\xff`, `\xfe`, `\xfe`, `["a","\\xffé","b"]`}, got)
+}
+
+func TestIslandsAreBounded(t *testing.T) {
+	log := &recorder{}
+	m, collect := monitor(t, instrumentation.WithLogger(log.logger()))
+	run := m.Run()
+	for i := range 1500 {
+		run.Population(strconv.Itoa(i), individuals(1))
+	}
+	run.Population("7", individuals(2))
+	got := collect().series(t, semconv.PopulationSize)
+	assert.Len(t, got, 1000)
+	assert.EqualValues(t, 2, got["evolution.island=7"])
+	log.waitFor(t, 1, "more islands")
+	run.RemoveIsland("7")
+	run.Population("new", individuals(3))
+	assert.EqualValues(t, 3, collect().series(t, semconv.PopulationSize)["evolution.island=new"])
+}
+
 func TestEndedRunsAreKeptForAWhileOnly(t *testing.T) {
 	m, collect := monitor(t)
 	long := m.Run(instrumentation.WithRunID("long"))
@@ -464,7 +542,7 @@ func TestNilIsHarmless(t *testing.T) {
 	run.End(nil)
 	m.Shutdown(t.Context())
 	scopes, err := m.Produce(t.Context())
-	assert.NoError(t, err)
+	require.NoError(t, err)
 	assert.Empty(t, scopes)
 }
 

@@ -1,14 +1,17 @@
 package semconv
 
-// Resource use of the loop's process, of its container and of its host, by the
-// names of OTel's own conventions, as the instrumentation library reports it.
+// Resource use of the loop's process, of its container and of its host, as the
+// instrumentation library reports it. Names, units and instruments are those of
+// OTel's own conventions. These know neither a container's limit nor the load;
+// for the two, the names are those of the Collector's docker_stats and
+// hostmetrics receivers.
 var (
 	ProcessMemoryUsage = Metric{
-		Name: "process.memory.usage", Unit: "By", Instrument: Gauge, Source: SourceLoop,
+		Name: "process.memory.usage", Unit: "By", Instrument: UpDownCounter, Source: SourceLoop,
 		Description: "Resident memory of the process.",
 	}
 	ProcessMemoryVirtual = Metric{
-		Name: "process.memory.virtual", Unit: "By", Instrument: Gauge, Source: SourceLoop,
+		Name: "process.memory.virtual", Unit: "By", Instrument: UpDownCounter, Source: SourceLoop,
 		Description: "Virtual memory of the process.",
 	}
 	ProcessCPUTime = Metric{
@@ -17,11 +20,11 @@ var (
 		Attributes:  []string{AttrCPUMode},
 	}
 	ProcessThreadCount = Metric{
-		Name: "process.thread.count", Unit: "{thread}", Instrument: Gauge, Source: SourceLoop,
+		Name: "process.thread.count", Unit: "{thread}", Instrument: UpDownCounter, Source: SourceLoop,
 		Description: "Threads of the process.",
 	}
 	ProcessOpenFiles = Metric{
-		Name: "process.unix.file_descriptor.count", Unit: "{file_descriptor}", Instrument: Gauge, Source: SourceLoop,
+		Name: "process.unix.file_descriptor.count", Unit: "{file_descriptor}", Instrument: UpDownCounter, Source: SourceLoop,
 		Description: "Open file descriptors of the process.",
 	}
 	ProcessUptime = Metric{
@@ -29,15 +32,15 @@ var (
 		Description: "Time since the process started.",
 	}
 	ContainerMemoryUsage = Metric{
-		Name: "container.memory.usage", Unit: "By", Instrument: Gauge, Source: SourceLoop,
+		Name: "container.memory.usage", Unit: "By", Instrument: UpDownCounter, Source: SourceLoop,
 		Description: "Memory working set of the container that the process runs in.",
 	}
 	ContainerMemoryLimit = Metric{
-		Name: "container.memory.usage.limit", Unit: "By", Instrument: Gauge, Source: SourceLoop,
+		Name: "container.memory.usage.limit", Unit: "By", Instrument: UpDownCounter, Source: SourceLoop,
 		Description: "Memory limit of the container that the process runs in; absent when there is none.",
 	}
 	SystemMemoryUsage = Metric{
-		Name: "system.memory.usage", Unit: "By", Instrument: Gauge, Source: SourceLoop,
+		Name: "system.memory.usage", Unit: "By", Instrument: UpDownCounter, Source: SourceLoop,
 		Description: "Memory of the host by state.",
 		Attributes:  []string{AttrMemoryState},
 	}

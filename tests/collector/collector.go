@@ -98,8 +98,10 @@ func (c *Collector) Kill() {
 	c.cmd = nil
 }
 
-// Pause makes the Collector hang, Resume lets it go on.
-func (c *Collector) Pause(t *testing.T)  { require.NoError(t, c.cmd.Process.Signal(syscall.SIGSTOP)) }
+// Pause makes the Collector hang.
+func (c *Collector) Pause(t *testing.T) { require.NoError(t, c.cmd.Process.Signal(syscall.SIGSTOP)) }
+
+// Resume lets it go on.
 func (c *Collector) Resume(t *testing.T) { require.NoError(t, c.cmd.Process.Signal(syscall.SIGCONT)) }
 
 // Samples are the samples that Prometheus would scrape of the Collector now.
