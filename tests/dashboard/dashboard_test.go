@@ -137,14 +137,14 @@ func rules(t *testing.T) []rule {
 
 var (
 	alertName  = regexp.MustCompile(`: (Evolution[A-Za-z]+)\.`)
-	comparison = regexp.MustCompile(`(>=|<=|>|<)\s*([0-9.]+)`)
+	comparison = regexp.MustCompile(`[<>]=?\s*([0-9.]+)`)
 	recorded   = regexp.MustCompile(`evolution:[a-z_:]+`)
 )
 
 // limits returns what the alert compares with, itself and through the rules that it
-// reads, as "above 20" or "below 0.1".
-func limits(all []rule, alert string) map[string]bool {
-	found := map[string]bool{}
+// reads.
+func limits(all []rule, alert string) map[float64]bool {
+	found := map[float64]bool{}
 	visited := map[string]bool{}
 	var visit func(name string)
 	visit = func(name string) {
@@ -157,13 +157,8 @@ func limits(all []rule, alert string) map[string]bool {
 				continue
 			}
 			for _, match := range comparison.FindAllStringSubmatch(r.Expr, -1) {
-				side := "above"
-				if match[1][0] == '<' {
-					side = "below"
-				}
-				value, err := strconv.ParseFloat(match[2], 64)
-				if err == nil {
-					found[side+" "+strconv.FormatFloat(value, 'g', -1, 64)] = true
+				if value, err := strconv.ParseFloat(match[1], 64); err == nil {
+					found[value] = true
 				}
 			}
 			for _, next := range recorded.FindAllString(r.Expr, -1) {
@@ -187,12 +182,8 @@ func TestThresholdsAreThoseOfTheRules(t *testing.T) {
 		shown[match[1]] = true
 		require.Len(t, steps, 2, p.Title)
 		require.NotNil(t, steps[1].Value, p.Title)
-		side := "above"
-		if steps[0].Color == "red" {
-			side = "below"
-		}
-		limit := side + " " + strconv.FormatFloat(*steps[1].Value, 'g', -1, 64)
-		assert.Contains(t, limits(all, match[1]), limit, "%s: %s has another threshold", p.Title, match[1])
+		assert.Contains(t, limits(all, match[1]), *steps[1].Value, "%s: %s has another threshold", p.Title, match[1])
+		assert.Equal(t, steps[0].Color == "red", strings.Contains(p.Description, "Red below"), "%s is red on the wrong side", p.Title)
 	}
 	assert.Equal(t, map[string]bool{
 		"EvolutionMemoryHigh": true, "EvolutionDiversityCollapse": true, "EvolutionChampionStale": true,
