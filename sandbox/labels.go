@@ -17,13 +17,14 @@ const (
 	LabelOwnerMachine = "dev.evotel.owner.machine"
 	// LabelOwnerBoot is the boot id of the owner's host.
 	LabelOwnerBoot = "dev.evotel.owner.boot"
-	// LabelOwnerPID is the owner's PID in its own PID namespace.
+	// LabelOwnerPID is the owner's PID, as LabelOwnerPIDNS numbers it.
 	LabelOwnerPID = "dev.evotel.owner.pid"
 	// LabelOwnerStart is the owner's start time in clock ticks since boot
 	// (/proc/PID/stat, field 22). It tells the owner from a later process with
 	// the same PID.
 	LabelOwnerStart = "dev.evotel.owner.start"
-	// LabelOwnerPIDNS is the owner's PID namespace, as in "pid:[4026531836]".
+	// LabelOwnerPIDNS is the PID namespace in which the owner has this PID, as in
+	// "pid:[4026531836]": its own, or that of who labelled it from further out.
 	LabelOwnerPIDNS = "dev.evotel.owner.pidns"
 	// LabelOwnerContainer is the id of the container that the owner runs in.
 	LabelOwnerContainer = "dev.evotel.owner.container"
@@ -77,17 +78,23 @@ func Labels(runID string, opts ...Option) map[string]string {
 	if process.Status != ProcessRunning {
 		return labels
 	}
-	labels[LabelOwnerPID] = strconv.Itoa(o.pid)
-	labels[LabelOwnerStart] = strconv.FormatUint(process.Start, 10)
 	set := func(key, value string) {
 		if value != "" {
 			labels[key] = value
 		}
 	}
-	container := o.proc.ContainerOf(o.pid)
-	set(LabelOwnerContainer, container)
-	set(LabelOwnerPIDNS, o.proc.PIDNamespaceOf(o.pid))
-	set(LabelOwnerBoot, o.proc.BootID())
-	set(LabelOwnerMachine, o.proc.machineID(container != ""))
+	set(LabelOwnerPID, strconv.Itoa(o.pid))
+	if process.Start != 0 {
+		set(LabelOwnerStart, strconv.FormatUint(process.Start, 10))
+	}
+	set(LabelOwnerContainer, o.proc.ContainerOf(o.pid))
+	host := o.proc.Host()
+	// Not the owner's own namespace, if that is a deeper one: the PID is what
+	// this mount calls it.
+	set(LabelOwnerPIDNS, host.PIDNS)
+	set(LabelOwnerBoot, host.Boot)
+	if len(host.Machines) > 0 {
+		set(LabelOwnerMachine, host.Machines[0])
+	}
 	return labels
 }

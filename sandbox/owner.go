@@ -18,7 +18,7 @@ const maxLabel = 256
 type Owner struct {
 	// Machine and Boot identify the host and its current boot.
 	Machine, Boot string
-	// PID is the owner's PID in its PID namespace; 0 if not known.
+	// PID is the owner's PID as PIDNS numbers it; 0 if not known.
 	PID int
 	// Start is the owner's start in clock ticks since boot; 0 if not known.
 	Start uint64
@@ -90,8 +90,11 @@ func ParseClaim(labels map[string]string) Claim {
 	})
 	read(LabelOwnerStart, func(v string) bool {
 		start, err := strconv.ParseUint(v, 10, 64)
+		if err != nil || start == 0 {
+			return false // a number out of range comes back as the largest
+		}
 		c.Owner.Start = start
-		return err == nil
+		return true
 	})
 	read(LabelOwnerPIDNS, func(v string) bool {
 		if !pidNamespace.MatchString(v) {
@@ -109,8 +112,11 @@ func ParseClaim(labels map[string]string) Claim {
 	})
 	read(LabelDeadline, func(v string) bool {
 		deadline, err := time.Parse(time.RFC3339, v)
+		if err != nil || deadline.IsZero() {
+			return false
+		}
 		c.Deadline = deadline
-		return err == nil
+		return true
 	})
 	return c
 }

@@ -39,6 +39,7 @@ const (
 	ReasonOtherPIDNS       Reason = "other_pid_namespace"
 	ReasonLabelsMissing    Reason = "labels_missing"
 	ReasonLabelsMalformed  Reason = "labels_malformed"
+	ReasonLabelsInherited  Reason = "labels_inherited"
 	ReasonOwnerUnreadable  Reason = "owner_unreadable"
 	ReasonDockerUnreadable Reason = "docker_unreadable"
 )
@@ -57,7 +58,7 @@ func OrphanReasons() []Reason {
 func UnverifiableReasons() []Reason {
 	return []Reason{
 		ReasonOtherMachine, ReasonOtherPIDNS, ReasonLabelsMissing,
-		ReasonLabelsMalformed, ReasonOwnerUnreadable, ReasonDockerUnreadable,
+		ReasonLabelsMalformed, ReasonLabelsInherited, ReasonOwnerUnreadable, ReasonDockerUnreadable,
 	}
 }
 
@@ -125,7 +126,7 @@ type Observations struct {
 	Now time.Time
 	// Host is the host on which Process was observed.
 	Host Host
-	// Process is the owner's PID as seen on Host.
+	// Process is what has the owner's PID in the namespace Host.PIDNS.
 	Process Process
 	// OwnerContainer is the container that the owner runs in.
 	OwnerContainer ContainerStatus
@@ -171,7 +172,7 @@ func Judge(claim Claim, state State, o Observations, p Policy) Verdict {
 	if claim.Owner.Container != "" && o.OwnerContainer == ContainerGone {
 		return Verdict{Orphan, ReasonOwnerContainerGone}
 	}
-	fate, why := judgeOwner(claim, o)
+	fate, why := judgeOwner(claim, state, o)
 	switch fate {
 	case ownerGone:
 		return Verdict{Orphan, why}
@@ -203,7 +204,7 @@ const (
 
 // judgeOwner compares the labelled owner with the host. For ownerUnknown the
 // reason is why nothing is proven.
-func judgeOwner(claim Claim, o Observations) (ownerFate, Reason) {
+func judgeOwner(claim Claim, state State, o Observations) (ownerFate, Reason) {
 	owner, host := claim.Owner, o.Host
 	// A lacking label is the fault of the label, if it was there but unreadable.
 	lacking := func(label string) Reason {
@@ -226,7 +227,7 @@ func judgeOwner(claim Claim, o Observations) (ownerFate, Reason) {
 	case host.Boot == "":
 		return ownerUnknown, ReasonOwnerUnreadable
 	case owner.Boot != host.Boot:
-		return ownerGone, ReasonHostRebooted
+		return judgeReboot(state, host)
 	case owner.PIDNS == "":
 		return ownerUnknown, lacking(LabelOwnerPIDNS)
 	case owner.PID == 0:
@@ -243,6 +244,9 @@ func judgeOwner(claim Claim, o Observations) (ownerFate, Reason) {
 		if owner.Start == 0 {
 			return ownerUnknown, lacking(LabelOwnerStart)
 		}
+		if o.Process.Start == 0 {
+			return ownerUnknown, ReasonOwnerUnreadable
+		}
 		if owner.Start != o.Process.Start {
 			return ownerGone, ReasonOwnerGone
 		}
@@ -250,6 +254,41 @@ func judgeOwner(claim Claim, o Observations) (ownerFate, Reason) {
 	default:
 		return ownerUnknown, ReasonOwnerUnreadable
 	}
+}
+
+// judgeReboot tells a host that has rebooted from another one that goes by the
+// same machine id, as the copies of one virtual machine or image do: what was
+// created since this host booted does not belong to an earlier boot of it.
+func judgeReboot(state State, host Host) (ownerFate, Reason) {
+	switch {
+	case host.Booted.IsZero(), !state.Created.After(firstDocker):
+		return ownerUnknown, ReasonOwnerUnreadable
+	case !state.Created.Before(host.Booted):
+		return ownerUnknown, ReasonOtherMachine
+	}
+	return ownerGone, ReasonHostRebooted
+}
+
+// Inherited is whether the labels that a verdict rests on may have come with
+// the container's image, as those of a sandbox that was committed do. They then
+// speak of the sandbox that the image was made of, and the verdict is worth
+// nothing for a container that somebody has started from it.
+func Inherited(container, image Claim, r Reason) bool {
+	if !image.Sandbox {
+		return false
+	}
+	sameOwner, sameRun := image.Owner == container.Owner, image.Run == container.Run
+	switch r {
+	case ReasonDeadline:
+		return image.Deadline.Equal(container.Deadline)
+	case ReasonRunSilent, ReasonRunEnded:
+		return sameRun
+	case ReasonMaxAge:
+		// An image that only says what its containers are for says nothing of
+		// one of them.
+		return sameOwner && sameRun && (image.Owner != Owner{} || image.Run != "")
+	}
+	return sameOwner
 }
 
 // stoodIdle is whether the container has stood stopped, or never started, for
@@ -296,9 +335,10 @@ var explanations = map[Reason]string{
 	ReasonRunEnded:           "its run has said that it ended",
 	ReasonMaxAge:             "nothing is known of its owner, and it is older than allowed",
 	ReasonOtherMachine:       "its owner is on another machine",
-	ReasonOtherPIDNS:         "its owner is in another PID namespace",
+	ReasonOtherPIDNS:         "its owner is in a PID namespace that can't be seen from here",
 	ReasonLabelsMissing:      "its labels don't say who the owner is",
 	ReasonLabelsMalformed:    "its labels can't be understood",
+	ReasonLabelsInherited:    "its labels came with its image, and may be about another container",
 	ReasonOwnerUnreadable:    "its owner can't be observed from here",
 	ReasonDockerUnreadable:   "the engine did not answer about its owner",
 }

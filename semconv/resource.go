@@ -33,7 +33,8 @@ var (
 	}
 	ContainerMemoryUsage = Metric{
 		Name: "container.memory.usage", Unit: "By", Instrument: UpDownCounter, Source: SourceLoop,
-		Description: "Memory working set of the container that the process runs in.",
+		Description: "Memory working set of a container: that which the loop runs in, or a sandbox.",
+		Attributes:  containerAttributes,
 	}
 	ContainerMemoryLimit = Metric{
 		Name: "container.memory.usage.limit", Unit: "By", Instrument: UpDownCounter, Source: SourceLoop,

@@ -72,6 +72,29 @@ var (
 	}
 )
 
+// Resource use of single sandboxes, by the names of OTel's own conventions, where
+// the receiver is asked for it. ContainerMemoryUsage belongs to them.
+var (
+	ContainerCPUTime = Metric{
+		Name: "container.cpu.time", Unit: "s", Instrument: Counter, Source: SourceSandbox,
+		Description: "CPU time of a sandbox.",
+		Attributes:  containerAttributes,
+	}
+	ContainerNetworkIO = Metric{
+		Name: "container.network.io", Unit: "By", Instrument: Counter, Source: SourceSandbox,
+		Description: "Network bytes of a sandbox.",
+		Attributes:  append([]string{AttrNetworkIODirection}, containerAttributes...),
+	}
+	ContainerDiskIO = Metric{
+		Name: "container.disk.io", Unit: "By", Instrument: Counter, Source: SourceSandbox,
+		Description: "Disk bytes of a sandbox.",
+		Attributes:  append([]string{AttrDiskIODirection}, containerAttributes...),
+	}
+)
+
+// containerAttributes tell sandboxes apart. A loop's own container has none.
+var containerAttributes = []string{AttrContainerID, AttrContainerName, AttrContainerImageName}
+
 // Attributes of the metrics of the Docker orphan receiver.
 const (
 	// AttrSandboxState is the container's state in Docker's words.
@@ -84,6 +107,12 @@ const (
 	AttrSandboxExit = "evolution.sandbox.exit"
 	// AttrSandboxReapResult is one of the Reap values.
 	AttrSandboxReapResult = "evolution.sandbox.reap.result"
+	// AttrContainerID is the full id.
+	AttrContainerID = "container.id"
+	// AttrContainerName is the name that the engine knows it by.
+	AttrContainerName = "container.name"
+	// AttrContainerImageName is the image as it was asked for.
+	AttrContainerImageName = "container.image.name"
 	// AttrNetworkIODirection is OTel's network.io.direction.
 	AttrNetworkIODirection = "network.io.direction"
 	// AttrDiskIODirection is OTel's disk.io.direction.
@@ -115,6 +144,7 @@ const (
 	ReasonOtherPIDNS       = "other_pid_namespace"
 	ReasonLabelsMissing    = "labels_missing"
 	ReasonLabelsMalformed  = "labels_malformed"
+	ReasonLabelsInherited  = "labels_inherited"
 	ReasonOwnerUnreadable  = "owner_unreadable"
 	ReasonDockerUnreadable = "docker_unreadable"
 )
@@ -125,6 +155,14 @@ const (
 	ExitError     = "error"
 	ExitOOMKilled = "oom_killed"
 	ExitKilled    = "killed"
+)
+
+// Values of AttrNetworkIODirection and AttrDiskIODirection.
+const (
+	NetworkReceive  = "receive"
+	NetworkTransmit = "transmit"
+	DiskRead        = "read"
+	DiskWrite       = "write"
 )
 
 // Values of AttrSandboxReapResult.

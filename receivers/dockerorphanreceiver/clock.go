@@ -5,33 +5,48 @@ import (
 	"time"
 )
 
+// standing is how long a step of the clock must have stood to be believed.
+const standing = 10 * time.Minute
+
 // clock never runs ahead: when the wall clock is stepped, in either direction,
 // it takes the earlier of the two times until the step has stood for a while.
 // A sandbox then looks too young, never too old.
 type clock struct {
-	mu      sync.Mutex
-	settle  time.Duration
-	anchor  time.Time // with monotonic reading
-	stepped time.Time // when the clock was first seen ahead; zero if it is not
+	begun time.Time // with monotonic reading
+
+	mu sync.Mutex
+	// The wall showed anchor when the monotonic clock had run for anchored.
+	anchor   time.Time
+	anchored time.Duration
+	// stepped is when the wall was first seen ahead, if it is.
+	stepped time.Duration
+	ahead   bool
 }
 
-func newClock(settle time.Duration) *clock { return &clock{settle: settle, anchor: time.Now()} }
+func newClock() *clock {
+	now := time.Now()
+	return &clock{begun: now, anchor: now.Round(0)}
+}
 
 func (c *clock) now() time.Time {
+	now := time.Now()
+	return c.read(now.Round(0), now.Sub(c.begun))
+}
+
+// read makes a time of what the wall shows and how long the monotonic clock has
+// run.
+func (c *clock) read(wall time.Time, ran time.Duration) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := time.Now()
-	wall := now.Round(0)
-	steady := c.anchor.Round(0).Add(now.Sub(c.anchor))
-	ahead := wall.Sub(steady)
+	steady := c.anchor.Add(ran - c.anchored)
 	switch {
-	case ahead < time.Second:
-		c.stepped = time.Time{}
+	case wall.Sub(steady) < time.Second:
+		c.ahead = false
 		return wall
-	case c.stepped.IsZero():
-		c.stepped = now
-	case now.Sub(c.stepped) > c.settle:
-		c.anchor, c.stepped = now, time.Time{}
+	case !c.ahead:
+		c.stepped, c.ahead = ran, true
+	case ran-c.stepped > standing:
+		c.anchor, c.anchored, c.ahead = wall, ran, false
 		return wall
 	}
 	return steady

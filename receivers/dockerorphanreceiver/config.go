@@ -30,11 +30,12 @@ type Config struct {
 	// Timeout bounds all that one scan asks of the Engine. Default 2s.
 	scraperhelper.ControllerConfig `mapstructure:",squash"`
 
-	// Endpoint is the Docker Engine, as unix://, tcp://, http:// or https://.
-	// Default: DOCKER_HOST, or else unix:///var/run/docker.sock.
+	// Endpoint is the Docker Engine, as unix:///path or tcp://host:port. Default:
+	// DOCKER_HOST, or else unix:///var/run/docker.sock. DOCKER_TLS_VERIFY and
+	// DOCKER_CERT_PATH count, too.
 	Endpoint string `mapstructure:"endpoint"`
-	// HostProc is where the process file system of the Engine's host is
-	// mounted. Default /proc.
+	// HostProc is where the process file system of the owners' host is mounted.
+	// Default /proc.
 	HostProc string `mapstructure:"host_proc"`
 	// HostCgroup is where the host's cgroups are mounted. Default
 	// /sys/fs/cgroup. Empty: ask the Engine, which costs far more.
@@ -48,6 +49,12 @@ type Config struct {
 	// RunRetention is how long a run is reported after its last sandbox has
 	// gone, and all runs after the Engine was lost. Default 10m.
 	RunRetention time.Duration `mapstructure:"run_retention"`
+	// MaxRuns bounds how many runs are reported at a time. Further ones are
+	// reported together, with those of no known run. Default 500.
+	MaxRuns int `mapstructure:"max_runs"`
+	// PerContainer adds metrics of each running sandbox, as container.*. They
+	// are as many and as short-lived as the sandboxes. Default false.
+	PerContainer bool `mapstructure:"per_container"`
 	// Lease names an extension that knows from telemetry which runs are alive.
 	// Default: none.
 	Lease *component.ID `mapstructure:"lease"`
@@ -62,7 +69,8 @@ type CleanupConfig struct {
 	// Grace is how long a sandbox must have been an orphan before it is
 	// removed. 0: until the next scan. Default 30s.
 	Grace time.Duration `mapstructure:"grace"`
-	// MaxPerScan bounds how many removals one scan may begin. Default 20.
+	// MaxPerScan bounds how many removals one scan may begin, and how many may
+	// be waiting or under way. Default 20.
 	MaxPerScan int `mapstructure:"max_per_scan"`
 	// Concurrency bounds how many removals run at the same time. Default 4.
 	Concurrency int `mapstructure:"concurrency"`
@@ -82,6 +90,7 @@ func createDefaultConfig() component.Config {
 		HostProc:         "/proc",
 		HostCgroup:       "/sys/fs/cgroup",
 		RunRetention:     10 * time.Minute,
+		MaxRuns:          500,
 		Cleanup: CleanupConfig{
 			Mode: ModeOff, Grace: 30 * time.Second, MaxPerScan: 20, Concurrency: 4,
 			Timeout: 30 * time.Second, MaxBackoff: 5 * time.Minute,
@@ -100,7 +109,7 @@ func (c *Config) Validate() error {
 		bad("\"timeout\" must be positive, is %v", c.Timeout)
 	}
 	if c.Endpoint != "" {
-		if _, err := client.ParseHostURL(c.Endpoint); err != nil {
+		if at, err := client.ParseHostURL(c.Endpoint); err != nil || at.Scheme != "unix" && at.Scheme != "tcp" {
 			bad("\"endpoint\" must be like unix:///var/run/docker.sock or tcp://host:2375, is %q", c.Endpoint)
 		}
 	}
@@ -121,13 +130,16 @@ func (c *Config) Validate() error {
 			bad("%q must not be negative, is %v", d.name, d.value)
 		}
 	}
+	if c.MaxRuns < 1 {
+		bad("\"max_runs\" must be at least 1, is %d", c.MaxRuns)
+	}
 	switch c.Cleanup.Mode {
 	case ModeOff, ModeDryRun, ModeRemove:
 	default:
 		bad("\"cleanup::mode\" must be off, dry_run or remove, is %q", c.Cleanup.Mode)
 	}
-	if c.Cleanup.MaxPerScan < 1 {
-		bad("\"cleanup::max_per_scan\" must be at least 1, is %d", c.Cleanup.MaxPerScan)
+	if c.Cleanup.MaxPerScan < 1 || c.Cleanup.MaxPerScan > 10_000 {
+		bad("\"cleanup::max_per_scan\" must be from 1 to 10000, is %d", c.Cleanup.MaxPerScan)
 	}
 	if c.Cleanup.Concurrency < 1 || c.Cleanup.Concurrency > 64 {
 		bad("\"cleanup::concurrency\" must be from 1 to 64, is %d", c.Cleanup.Concurrency)

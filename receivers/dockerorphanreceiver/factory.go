@@ -25,5 +25,9 @@ func createMetrics(_ context.Context, set receiver.Settings, cfg component.Confi
 	if err != nil {
 		return nil, err
 	}
-	return scraperhelper.NewMetricsController(&c.ControllerConfig, set, next, scraperhelper.AddMetricsScraper(metadata.Type, s))
+	// The watcher bounds its scans itself: the controller's timeout would bound
+	// the consumers, too, and leave them none after a slow scan.
+	controller := c.ControllerConfig
+	controller.Timeout = 0
+	return scraperhelper.NewMetricsController(&controller, set, next, scraperhelper.AddMetricsScraper(metadata.Type, s))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/evotel/evotel/receivers/dockerorphanreceiver/internal/metadata"
 	"github.com/evotel/evotel/sandbox"
+	"github.com/evotel/evotel/sandbox/docker/cgroup"
 	"github.com/evotel/evotel/semconv"
 )
 
@@ -86,6 +87,7 @@ func putAll(to pcommon.Map, pairs []string) {
 func (l *ledger) metrics(now time.Time, up bool) pmetric.Metrics {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.settle(now)
 	md := pmetric.NewMetrics()
 	scope := md.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty()
 	scope.Scope().SetName(metadata.ScopeName)
@@ -105,7 +107,50 @@ func (l *ledger) metrics(now time.Time, up bool) pmetric.Metrics {
 		}
 		a.emit(e, run)
 	}
+	if l.perContainer && up {
+		for id, b := range l.boxes {
+			b.emit(e, id)
+		}
+	}
 	return md
+}
+
+func (l *ledger) isCrowded() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.crowded
+}
+
+// emit adds the container's own points, if it runs and could be measured.
+func (b *box) emit(e *emitter, id string) {
+	if !b.running || !b.measured {
+		return
+	}
+	attrs := func(more ...string) []string {
+		return append([]string{
+			semconv.AttrRunID, b.run, semconv.AttrContainerID, id,
+			semconv.AttrContainerName, b.name, semconv.AttrContainerImageName, b.image,
+		}, more...)
+	}
+	e.point(semconv.ContainerCPUTime, b.created, attrs()...).SetDoubleValue(b.last.CPU.Seconds())
+	e.point(semconv.ContainerMemoryUsage, b.created, attrs()...).SetIntValue(int64(b.last.Memory))
+	e.io(semconv.ContainerNetworkIO, semconv.ContainerDiskIO, b.created, b.last, attrs)
+}
+
+// io adds the points of both directions of both metrics.
+func (e *emitter) io(network, disk semconv.Metric, start time.Time, u cgroup.Usage, attrs func(more ...string) []string) {
+	for _, d := range []struct {
+		metric      semconv.Metric
+		attr, value string
+		bytes       uint64
+	}{
+		{network, semconv.AttrNetworkIODirection, semconv.NetworkReceive, u.NetworkReceived},
+		{network, semconv.AttrNetworkIODirection, semconv.NetworkTransmit, u.NetworkSent},
+		{disk, semconv.AttrDiskIODirection, semconv.DiskRead, u.DiskRead},
+		{disk, semconv.AttrDiskIODirection, semconv.DiskWrite, u.DiskWritten},
+	} {
+		e.point(d.metric, start, attrs(d.attr, d.value)...).SetIntValue(int64(d.bytes))
+	}
 }
 
 func (a *account) emit(e *emitter, run string) {
@@ -131,18 +176,7 @@ func (a *account) emit(e *emitter, run string) {
 	e.point(semconv.SandboxCPUTime, a.start, id()...).SetDoubleValue(a.used.CPU.Seconds())
 	e.point(semconv.SandboxMemoryUsage, a.start, id()...).SetIntValue(int64(a.used.Memory))
 	e.point(semconv.SandboxMemoryUsageMax, a.start, id()...).SetIntValue(int64(a.memoryMax))
-	for _, d := range []struct {
-		metric      semconv.Metric
-		attr, value string
-		bytes       uint64
-	}{
-		{semconv.SandboxNetworkIO, semconv.AttrNetworkIODirection, "receive", a.used.NetworkReceived},
-		{semconv.SandboxNetworkIO, semconv.AttrNetworkIODirection, "transmit", a.used.NetworkSent},
-		{semconv.SandboxDiskIO, semconv.AttrDiskIODirection, "read", a.used.DiskRead},
-		{semconv.SandboxDiskIO, semconv.AttrDiskIODirection, "write", a.used.DiskWritten},
-	} {
-		e.point(d.metric, a.start, id(d.attr, d.value)...).SetIntValue(int64(d.bytes))
-	}
+	e.io(semconv.SandboxNetworkIO, semconv.SandboxDiskIO, a.start, a.used, id)
 	h := e.metric(semconv.SandboxLifetime).Histogram().DataPoints().AppendEmpty()
 	h.SetStartTimestamp(pcommon.NewTimestampFromTime(a.start))
 	h.SetTimestamp(e.now)

@@ -3,6 +3,7 @@ package dockerorphanreceiver
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,15 +29,17 @@ type reaper struct {
 
 	mu      sync.Mutex
 	pending map[string]*suspect
+	busy    int
 }
 
 // suspect is a container that is an orphan for now.
 type suspect struct {
 	since    time.Time // first scan that found it an orphan
 	retry    time.Time // not before
-	failures int
-	busy     bool // a removal is under way
-	done     bool // reported in a dry run, or removed
+	attempts int
+	busy     bool // a removal is waiting or under way
+	dry      bool // reported in a dry run
+	vanished bool // reported as gone by another hand
 }
 
 func newReaper(ctx context.Context, cfg *Config, exam *docker.Examiner, report func(string, sandbox.Reason, string), log *zap.Logger) *reaper {
@@ -57,78 +60,102 @@ func (r *reaper) consider(now time.Time, found []finding) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	orphans := map[string]bool{}
-	begun := 0
+	keep := make(map[string]bool, len(r.pending))
+	type work struct {
+		finding
+		*suspect
+	}
+	var due []work
 	for _, f := range found {
+		if f.verdict.Reason == sandbox.ReasonDockerUnreadable {
+			keep[f.ID] = true // no news
+			continue
+		}
 		if f.verdict.Kind != sandbox.Orphan {
 			continue
 		}
-		orphans[f.ID] = true
+		keep[f.ID] = true
 		s, ok := r.pending[f.ID]
 		if !ok {
 			r.pending[f.ID] = &suspect{since: now}
 			continue
 		}
-		if s.busy || s.done || now.Sub(s.since) < r.cfg.Grace || now.Before(s.retry) || begun >= r.cfg.MaxPerScan {
-			continue
+		if !s.busy && !s.dry && now.Sub(s.since) >= r.cfg.Grace && !now.Before(s.retry) {
+			due = append(due, work{f, s})
 		}
-		// A hung Engine must not gather waiting goroutines.
-		select {
-		case r.slots <- struct{}{}:
-		default:
-			continue
-		}
-		begun++
-		s.busy = true
-		r.wg.Go(func() {
-			defer func() { <-r.slots }()
-			r.reap(f.Container, f.verdict.Reason, s)
-		})
 	}
 	for id, s := range r.pending {
-		if !orphans[id] && !s.busy {
+		if !keep[id] && !s.busy {
 			delete(r.pending, id)
 		}
+	}
+	// Those that wait for a hung Engine count, too.
+	room := max(0, r.cfg.MaxPerScan-r.busy)
+	slices.SortStableFunc(due, func(a, b work) int { return a.since.Compare(b.since) })
+	for _, w := range due[:min(room, len(due))] {
+		w.busy = true
+		r.busy++
+		r.wg.Go(func() { r.reap(w.Container, w.verdict.Reason, w.suspect) })
 	}
 }
 
 // reap looks once more, and removes.
 func (r *reaper) reap(c docker.Container, known sandbox.Reason, s *suspect) {
+	select {
+	case r.slots <- struct{}{}:
+		defer func() { <-r.slots }()
+	case <-r.ctx.Done():
+		return
+	}
 	reason, result, err := r.try(c, known)
 	if r.ctx.Err() != nil {
 		return
 	}
-	r.mu.Lock()
-	s.busy = false
-	switch result {
-	case "":
-		delete(r.pending, c.ID) // has an owner after all
-	case semconv.ReapFailed:
-		s.failures++
-		wait := r.cfg.MaxBackoff
-		if s.failures < 16 {
-			wait = min(wait, r.step<<(s.failures-1))
-		}
-		s.retry = time.Now().Add(wait)
-	default:
-		s.done = true
+	if !r.settle(c.ID, s, result) {
+		return
 	}
-	r.mu.Unlock()
 	fields := []zap.Field{
 		zap.String("container", docker.Short(c.ID)), zap.String("name", c.Name),
 		zap.String("run", c.Claim.Run), zap.String("reason", string(reason)),
 	}
 	switch result {
-	case "":
-		return
 	case semconv.ReapFailed:
 		r.log.Warn("An orphaned sandbox could not be removed; trying again later.", append(fields, zap.Error(err))...)
 	case semconv.ReapDryRun:
 		r.log.Info("An orphaned sandbox would be removed.", fields...)
+	case semconv.ReapGone:
+		r.log.Info("An orphaned sandbox was removed by another hand.", fields...)
 	default:
-		r.log.Info("Removed an orphaned sandbox.", append(fields, zap.String("result", result))...)
+		r.log.Info("Removed an orphaned sandbox.", fields...)
 	}
 	r.report(c.Claim.Run, reason, result)
+}
+
+// settle decides what becomes of a suspect, and whether that is to be reported.
+// One that is still there after it was removed has not gone after all; it is
+// tried again, ever more rarely.
+func (r *reaper) settle(id string, s *suspect, result string) (news bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.busy = false
+	r.busy--
+	switch result {
+	case "":
+		delete(r.pending, id) // has an owner after all
+		return false
+	case semconv.ReapDryRun:
+		s.dry = true
+		return true
+	}
+	s.attempts++
+	wait := r.cfg.MaxBackoff
+	if s.attempts < 16 {
+		wait = min(wait, r.step<<(s.attempts-1))
+	}
+	s.retry = time.Now().Add(wait)
+	news = result != semconv.ReapGone || !s.vanished
+	s.vanished = s.vanished || result == semconv.ReapGone
+	return news
 }
 
 // try returns what came of it; an empty result if it is no orphan any more.
@@ -136,25 +163,34 @@ func (r *reaper) try(c docker.Container, known sandbox.Reason) (reason sandbox.R
 	look, cancel := context.WithTimeout(r.ctx, r.limit)
 	defer cancel()
 	fresh, err := r.exam.Client.Inspect(look, c.ID)
-	if errors.Is(err, docker.ErrGone) {
+	if errors.Is(err, docker.ErrGone) || err == nil && fresh.ID != c.ID {
 		return known, semconv.ReapGone, nil
 	}
 	if err != nil {
 		return known, semconv.ReapFailed, err
 	}
 	verdict := r.exam.Examine().Judge(look, fresh)
-	if verdict.Kind != sandbox.Orphan {
+	switch {
+	case verdict.Reason == sandbox.ReasonDockerUnreadable:
+		return known, semconv.ReapFailed, errors.New(verdict.Explain())
+	case verdict.Kind != sandbox.Orphan:
 		return "", "", nil
-	}
-	if r.cfg.Mode == ModeDryRun {
+	case r.cfg.Mode == ModeDryRun:
 		return verdict.Reason, semconv.ReapDryRun, nil
 	}
 	act, cancelAct := context.WithTimeout(r.ctx, r.cfg.Timeout)
 	defer cancelAct()
-	err = r.exam.Client.Remove(act, c.ID)
+	remove := r.exam.Client.Remove
+	if verdict.Reason == sandbox.ReasonExited {
+		// Its owner lives, and may start it again at this moment.
+		remove = r.exam.Client.RemoveStopped
+	}
+	err = remove(act, c.ID)
 	switch {
 	case err == nil:
 		return verdict.Reason, semconv.ReapRemoved, nil
+	case errors.Is(err, docker.ErrRunning):
+		return "", "", nil
 	case errors.Is(err, docker.ErrGone), errors.Is(err, docker.ErrInProgress):
 		return verdict.Reason, semconv.ReapGone, nil
 	}

@@ -23,31 +23,31 @@ type RunLease interface {
 	Run(id string) sandbox.RunStatus
 }
 
+// renewal is how long one connection to the event stream lasts: one that is
+// broken can look like a silent one.
+const renewal = time.Minute
+
 // watcher scans the Engine, one scan at a time, and listens to its events in
 // between.
 type watcher struct {
 	cfg    *Config
-	set    receiver.Settings
 	log    *zap.Logger
 	client *docker.Client
 	exam   *docker.Examiner
 	reaper *reaper
 	ledger *ledger
-	cgroup *cgroup.Reader
-	// unlearnt holds containers whose cgroup could not be found, so that the
-	// Engine is not asked about them on each scan.
-	unlearnt map[string]bool
+	meter  *meter
 
-	up       bool
-	everTold bool
-	slowTold bool
+	up          bool
+	everTold    bool
+	crowdedTold bool
 
 	cancel context.CancelFunc
 	events sync.WaitGroup
 }
 
 func newWatcher(cfg *Config, set receiver.Settings) *watcher {
-	return &watcher{cfg: cfg, set: set, log: set.Logger, ledger: newLedger(time.Now(), cfg.RunRetention), unlearnt: map[string]bool{}}
+	return &watcher{cfg: cfg, log: set.Logger, ledger: newLedger(time.Now(), cfg)}
 }
 
 // start fails only over what waiting can't mend.
@@ -65,15 +65,10 @@ func (w *watcher) start(_ context.Context, host component.Host) error {
 		ask = lease.Run
 	}
 	w.client = client
-	clock := newClock(w.cfg.RunRetention)
+	w.meter = newMeter(w.cfg, client, w.log)
 	w.exam = &docker.Examiner{
-		Client: client, Proc: sandbox.Proc(w.cfg.HostProc), Run: ask, Now: clock.now,
+		Client: client, Proc: sandbox.Proc(w.cfg.HostProc), Run: ask, Now: newClock().now,
 		Policy: sandbox.Policy{ExitedAfter: w.cfg.ExitedAfter, MaxAge: w.cfg.MaxAge},
-	}
-	if w.cfg.HostCgroup != "" {
-		if r := cgroup.NewReader(w.cfg.HostCgroup, w.cfg.HostProc); r.Available() {
-			w.cgroup = r
-		}
 	}
 	// The context of Start ends before the receiver does.
 	ctx, cancel := context.WithCancel(context.Background())
@@ -97,10 +92,16 @@ func (w *watcher) shutdown(context.Context) error {
 func (w *watcher) listen(ctx context.Context) {
 	since := time.Now()
 	for ctx.Err() == nil {
-		_ = w.client.Watch(ctx, since, func(e docker.Event) {
+		spell, cancel := context.WithTimeout(ctx, renewal)
+		_ = w.client.Watch(spell, since, func(e docker.Event) {
 			w.ledger.event(e)
-			since = e.Time.Add(time.Nanosecond)
+			since = later(since, e.Time.Add(time.Nanosecond))
 		})
+		renew := spell.Err() != nil
+		cancel()
+		if renew {
+			continue
+		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(w.cfg.CollectionInterval):
@@ -110,84 +111,54 @@ func (w *watcher) listen(ctx context.Context) {
 
 // scrape makes one scan. A lost Engine is a value, not an error.
 func (w *watcher) scrape(ctx context.Context) (pmetric.Metrics, error) {
+	// Not the controller's timeout, which would leave the consumers none.
+	scan, cancel := context.WithTimeout(ctx, w.cfg.Timeout)
+	defer cancel()
 	now := time.Now()
-	containers, err := w.client.List(ctx)
+	containers, err := w.client.List(scan)
 	w.tell(err)
 	if err != nil {
-		return w.ledger.metrics(now, false), nil
-	}
-	x := w.exam.Examine()
-	found := make([]finding, 0, len(containers))
-	for _, c := range containers {
-		f := finding{Container: c}
-		if w.needsInspect(c) {
-			if full, err := w.client.Inspect(ctx, c.ID); err == nil {
-				f.Container = full
-				w.ledger.stopped(full)
-			}
+		if ctx.Err() == nil {
+			w.client.Reset()
 		}
-		f.verdict = x.Judge(ctx, f.Container)
-		if c.State.Status == sandbox.StateRunning || c.State.Status == sandbox.StatePaused {
-			f.usage, f.used = w.usage(ctx, c.ID)
-		}
-		found = append(found, f)
+		return w.ledger.metrics(time.Now(), false), nil
 	}
-	w.ledger.scan(now, found)
+	found := w.judge(scan, containers)
 	w.reaper.consider(now, found)
-	w.forget(containers)
-	return w.ledger.metrics(now, true), nil
+	w.meter.measure(scan, found)
+	w.ledger.scan(now, found)
+	if w.ledger.isCrowded() && !w.crowdedTold {
+		w.crowdedTold = true
+		w.log.Warn("There are more runs than max_runs; the further ones are reported as of no known run. Is each sandbox labelled with a run of its own?",
+			zap.Int("max_runs", w.cfg.MaxRuns))
+	}
+	return w.ledger.metrics(time.Now(), true), nil
 }
 
-// needsInspect is whether the list says too little: not when and how a
-// container stopped, which is asked for once.
-func (w *watcher) needsInspect(c docker.Container) bool {
-	switch c.State.Status {
-	case sandbox.StateExited, sandbox.StateDead:
-		return w.cfg.ExitedAfter > 0 || !w.ledger.knowsExit(c.ID)
-	}
-	return false
-}
-
-// usage reads the cgroup's files, and asks the Engine only where they are not
-// to be seen.
-func (w *watcher) usage(ctx context.Context, id string) (cgroup.Usage, bool) {
-	if w.cgroup != nil && !w.unlearnt[id] {
-		u, err := w.cgroup.Read(id)
-		if err == nil {
-			return u, true
-		}
-		if c, err := w.client.Inspect(ctx, id); err == nil && c.PID != 0 {
-			if w.cgroup.Learn(id, c.PID) == nil {
-				if u, err := w.cgroup.Read(id); err == nil {
-					return u, true
-				}
-			}
-		}
-		w.unlearnt[id] = true
-	}
-	if !w.slowTold {
-		w.slowTold = true
-		w.log.Warn("Cgroup files of a sandbox are not visible here; asking the Engine instead, which is slower. Mount them, or see host_cgroup and host_proc.",
-			zap.String("host_cgroup", w.cfg.HostCgroup), zap.String("container", docker.Short(id)))
-	}
-	u, err := w.client.Stats(ctx, id)
-	return u, err == nil
-}
-
-// forget drops what is remembered of containers that are gone.
-func (w *watcher) forget(containers []docker.Container) {
-	if len(w.unlearnt) == 0 {
-		return
-	}
-	there := make(map[string]bool, len(containers))
-	for _, c := range containers {
-		there[c.ID] = true
-	}
-	for id := range w.unlearnt {
-		if !there[id] {
-			delete(w.unlearnt, id)
+func (w *watcher) judge(ctx context.Context, containers []docker.Container) []finding {
+	found := make([]finding, len(containers))
+	var ask []*finding
+	for i, c := range containers {
+		found[i].Container = c
+		// The list does not say when and how a container stopped. That is asked
+		// once.
+		if _, known := w.ledger.state(c); !known {
+			ask = append(ask, &found[i])
 		}
 	}
+	each(ask, func(f *finding) {
+		if full, err := w.client.Inspect(ctx, f.ID); err == nil {
+			f.Container = full
+			w.ledger.stopped(full)
+		}
+	})
+	x := w.exam.Examine()
+	for i := range found {
+		f := &found[i]
+		f.State, _ = w.ledger.state(f.Container)
+		f.verdict = x.Judge(ctx, f.Container)
+	}
+	return found
 }
 
 // tell logs when the Engine is lost and when it is back, once each.
@@ -212,4 +183,8 @@ type finding struct {
 	verdict sandbox.Verdict
 	usage   cgroup.Usage
 	used    bool
+}
+
+func (f *finding) running() bool {
+	return f.State.Status == sandbox.StateRunning || f.State.Status == sandbox.StatePaused
 }

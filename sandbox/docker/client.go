@@ -4,21 +4,16 @@ package docker
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/filters"
-	"github.com/docker/docker/client"
 
 	"github.com/evotel/evotel/sandbox"
-	"github.com/evotel/evotel/sandbox/docker/cgroup"
 )
 
 // Errors that callers decide by.
@@ -27,41 +22,27 @@ var (
 	ErrGone = errors.New("no such container")
 	// ErrInProgress: somebody else is already removing the container.
 	ErrInProgress = errors.New("removal is already in progress")
+	// ErrRunning: the container runs, and was only to be removed if it does not.
+	ErrRunning = errors.New("the container is running")
 )
 
 // Client talks to one Docker Engine, whatever its API version (1.24 on). All
-// calls return when ctx ends.
+// calls return when ctx ends. It is safe for use by many goroutines.
 type Client struct {
-	api *client.Client
+	connection
 }
-
-// Dial prepares a client; it does not connect yet. An empty endpoint means
-// DOCKER_HOST, or else the default socket.
-func Dial(endpoint string) (*Client, error) {
-	opts := []client.Opt{client.FromEnv, client.WithAPIVersionNegotiation()}
-	if endpoint != "" {
-		opts = append(opts, client.WithHost(endpoint))
-	}
-	api, err := client.NewClientWithOpts(opts...)
-	if err != nil {
-		return nil, fmt.Errorf("preparing a Docker client for %q: %w", endpoint, err)
-	}
-	return &Client{api: api}, nil
-}
-
-// Endpoint is where the Engine is.
-func (c *Client) Endpoint() string { return c.api.DaemonHost() }
-
-// Close frees idle connections.
-func (c *Client) Close() error { return c.api.Close() }
 
 // Container is a sandbox, as the Engine describes it.
 type Container struct {
 	ID    string
 	Name  string
 	Image string
-	Claim sandbox.Claim
-	State sandbox.State
+	// ImageID identifies the image whatever its name.
+	ImageID string
+	Claim   sandbox.Claim
+	State   sandbox.State
+	// HostNetwork is whether it shares the host's network interfaces.
+	HostNetwork bool
 	// The rest is known from Inspect only.
 
 	// Started is when it last started; zero if never.
@@ -75,7 +56,11 @@ type Container struct {
 
 // List returns all containers that carry the selector label, in any state.
 func (c *Client) List(ctx context.Context) ([]Container, error) {
-	list, err := c.api.ContainerList(ctx, container.ListOptions{All: true, Filters: selector()})
+	api, err := c.engine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list, err := api.ContainerList(ctx, container.ListOptions{All: true, Filters: selector()})
 	if err != nil {
 		return nil, fmt.Errorf("listing sandbox containers: %w", err)
 	}
@@ -86,9 +71,10 @@ func (c *Client) List(ctx context.Context) ([]Container, error) {
 			name = strings.TrimPrefix(s.Names[0], "/")
 		}
 		found = append(found, Container{
-			ID: s.ID, Name: name, Image: s.Image,
-			Claim: sandbox.ParseClaim(s.Labels),
-			State: sandbox.State{Status: string(s.State), Created: time.Unix(s.Created, 0)},
+			ID: s.ID, Name: name, Image: s.Image, ImageID: s.ImageID,
+			Claim:       sandbox.ParseClaim(s.Labels),
+			State:       sandbox.State{Status: s.State, Created: time.Unix(s.Created, 0)},
+			HostNetwork: container.NetworkMode(s.HostConfig.NetworkMode).IsHost(),
 		})
 	}
 	return found, nil
@@ -101,7 +87,11 @@ func selector() filters.Args {
 // Inspect returns all that the Engine knows of a container, sandbox or not. It
 // returns ErrGone if there is none.
 func (c *Client) Inspect(ctx context.Context, id string) (Container, error) {
-	s, err := c.api.ContainerInspect(ctx, id)
+	api, err := c.engine(ctx)
+	if err != nil {
+		return Container{}, err
+	}
+	s, err := api.ContainerInspect(ctx, id)
 	if err != nil {
 		if cerrdefs.IsNotFound(err) {
 			err = ErrGone
@@ -112,14 +102,15 @@ func (c *Client) Inspect(ctx context.Context, id string) (Container, error) {
 		return Container{}, fmt.Errorf("inspecting container %s: the answer says nothing of its state", Short(id))
 	}
 	found := Container{
-		ID: s.ID, Name: strings.TrimPrefix(s.Name, "/"),
+		ID: s.ID, Name: strings.TrimPrefix(s.Name, "/"), ImageID: s.Image,
 		State: sandbox.State{
-			Status:   string(s.State.Status),
+			Status:   s.State.Status,
 			Created:  parseTime(s.Created),
 			Finished: parseTime(s.State.FinishedAt),
 		},
-		Started:  parseTime(s.State.StartedAt),
-		ExitCode: s.State.ExitCode, OOMKilled: s.State.OOMKilled, PID: s.State.Pid,
+		HostNetwork: s.HostConfig != nil && s.HostConfig.NetworkMode.IsHost(),
+		Started:     parseTime(s.State.StartedAt),
+		ExitCode:    s.State.ExitCode, OOMKilled: s.State.OOMKilled, PID: s.State.Pid,
 	}
 	if s.Config != nil {
 		found.Image = s.Config.Image
@@ -137,10 +128,41 @@ func parseTime(s string) time.Time {
 	return t
 }
 
+// ImageClaim returns what the labels of an image say, which a container gets
+// with it; nothing for an image that is not there any more.
+func (c *Client) ImageClaim(ctx context.Context, id string) (sandbox.Claim, error) {
+	api, err := c.engine(ctx)
+	if err != nil {
+		return sandbox.Claim{}, err
+	}
+	i, err := api.ImageInspect(ctx, id)
+	switch {
+	case cerrdefs.IsNotFound(err):
+		return sandbox.Claim{}, nil
+	case err != nil:
+		return sandbox.Claim{}, fmt.Errorf("inspecting image %s: %w", id, err)
+	case i.Config == nil:
+		return sandbox.Claim{}, nil
+	}
+	return sandbox.ParseClaim(i.Config.Labels), nil
+}
+
 // Remove kills a container, if need be, and removes it and its anonymous
 // volumes. It returns ErrGone or ErrInProgress if somebody else did or does.
-func (c *Client) Remove(ctx context.Context, id string) error {
-	err := c.api.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
+func (c *Client) Remove(ctx context.Context, id string) error { return c.remove(ctx, id, true) }
+
+// RemoveStopped removes a container and its anonymous volumes if it does not
+// run, and returns ErrRunning if it does, also if it was started this moment.
+func (c *Client) RemoveStopped(ctx context.Context, id string) error {
+	return c.remove(ctx, id, false)
+}
+
+func (c *Client) remove(ctx context.Context, id string, kill bool) error {
+	api, err := c.engine(ctx)
+	if err != nil {
+		return err
+	}
+	err = api.ContainerRemove(ctx, id, container.RemoveOptions{Force: kill, RemoveVolumes: true})
 	switch {
 	case err == nil:
 		return nil
@@ -148,111 +170,10 @@ func (c *Client) Remove(ctx context.Context, id string) error {
 		err = ErrGone
 	case strings.Contains(err.Error(), "already in progress"):
 		err = ErrInProgress
+	case !kill && cerrdefs.IsConflict(err):
+		err = ErrRunning
 	}
 	return fmt.Errorf("removing container %s: %w", Short(id), err)
-}
-
-// Event is something that happened to a sandbox.
-type Event struct {
-	// Action is one of the Event constants.
-	Action string
-	// ID is the container.
-	ID string
-	// Run is its run.
-	Run string
-	// Time is when it happened, by the Engine's clock.
-	Time time.Time
-	// ExitCode is set for EventDie.
-	ExitCode int
-}
-
-// The events that are listened to.
-const (
-	EventStart   = string(events.ActionStart)
-	EventDie     = string(events.ActionDie)
-	EventOOM     = string(events.ActionOOM)
-	EventDestroy = string(events.ActionDestroy)
-)
-
-// Watch calls handle for each event from since on (or from now, if zero) until
-// ctx ends or the connection breaks, and returns why. The Engine only remembers
-// some hundred events.
-func (c *Client) Watch(ctx context.Context, since time.Time, handle func(Event)) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	f := selector()
-	f.Add("type", string(events.ContainerEventType))
-	for _, action := range []string{EventStart, EventDie, EventOOM, EventDestroy} {
-		f.Add("event", action)
-	}
-	opts := events.ListOptions{Filters: f}
-	if !since.IsZero() {
-		opts.Since = fmt.Sprintf("%d.%09d", since.Unix(), since.Nanosecond())
-	}
-	messages, errs := c.api.Events(ctx, opts)
-	for {
-		select {
-		case m := <-messages:
-			e := Event{
-				Action: string(m.Action), ID: m.Actor.ID,
-				Run:  sandbox.ParseClaim(m.Actor.Attributes).Run,
-				Time: time.Unix(0, m.TimeNano),
-			}
-			if e.Action == EventDie {
-				code, err := strconv.Atoi(m.Actor.Attributes["exitCode"])
-				if err != nil {
-					code = -1
-				}
-				e.ExitCode = code
-			}
-			handle(e)
-		case err := <-errs:
-			if err == nil || ctx.Err() != nil {
-				return ctx.Err()
-			}
-			return fmt.Errorf("watching Docker events: %w", err)
-		}
-	}
-}
-
-// Stats asks the Engine for a container's resource use. It costs the Engine
-// about a hundred times what reading cgroup files costs.
-func (c *Client) Stats(ctx context.Context, id string) (cgroup.Usage, error) {
-	answer, err := c.api.ContainerStatsOneShot(ctx, id)
-	if err != nil {
-		if cerrdefs.IsNotFound(err) {
-			err = ErrGone
-		}
-		return cgroup.Usage{}, fmt.Errorf("reading the resource use of container %s: %w", Short(id), err)
-	}
-	defer func() { _ = answer.Body.Close() }()
-	var s container.StatsResponse
-	if err := json.NewDecoder(answer.Body).Decode(&s); err != nil {
-		return cgroup.Usage{}, fmt.Errorf("reading the resource use of container %s: %w", Short(id), err)
-	}
-	return usageOf(&s), nil
-}
-
-func usageOf(s *container.StatsResponse) cgroup.Usage {
-	u := cgroup.Usage{CPU: time.Duration(s.CPUStats.CPUUsage.TotalUsage)}
-	inactive, ok := s.MemoryStats.Stats["total_inactive_file"] // cgroup v1
-	if !ok {
-		inactive = s.MemoryStats.Stats["inactive_file"]
-	}
-	u.Memory = cgroup.WorkingSet(s.MemoryStats.Usage, inactive)
-	for _, n := range s.Networks {
-		u.NetworkReceived += n.RxBytes
-		u.NetworkSent += n.TxBytes
-	}
-	for _, e := range s.BlkioStats.IoServiceBytesRecursive {
-		switch strings.ToLower(e.Op) {
-		case "read":
-			u.DiskRead += e.Value
-		case "write":
-			u.DiskWritten += e.Value
-		}
-	}
-	return u
 }
 
 // Short is a container id as people see it.

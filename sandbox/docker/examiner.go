@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,7 +15,8 @@ import (
 type Examiner struct {
 	// Client is the Engine that runs the sandboxes, and perhaps their owners.
 	Client *Client
-	// Proc shows the processes of the Engine's host.
+	// Proc shows the processes of the host that the owners run on, as a rule
+	// the Engine's.
 	Proc sandbox.Proc
 	// Policy bounds idleness and age.
 	Policy sandbox.Policy
@@ -27,7 +29,13 @@ type Examiner struct {
 	// met holds owner containers that this Engine has had. Only of such can it
 	// say for sure that they are gone.
 	met map[string]bool
+	// images holds what the labels of images say.
+	images map[string]sandbox.Claim
 }
+
+// maxRemembered bounds what an Examiner remembers of owners and of images. Who
+// has forgotten asks again, or proves less.
+const maxRemembered = 10_000
 
 // Examination is one look at the world: each owner is looked at once, however
 // many sandboxes it has. It is for one goroutine, and soon out of date.
@@ -36,13 +44,12 @@ type Examination struct {
 	host       sandbox.Host
 	now        time.Time
 	processes  map[int]sandbox.Process
+	census     *sandbox.Census
 	containers map[string]ownerContainer
-	namespaces map[string]bool
 }
 
 type ownerContainer struct {
 	status     sandbox.ContainerStatus
-	absent     bool
 	unreadable bool
 }
 
@@ -56,7 +63,6 @@ func (e *Examiner) Examine() *Examination {
 		e: e, host: e.Proc.Host(), now: now(),
 		processes:  map[int]sandbox.Process{},
 		containers: map[string]ownerContainer{},
-		namespaces: map[string]bool{},
 	}
 }
 
@@ -64,90 +70,129 @@ func (e *Examiner) Examine() *Examination {
 func (x *Examination) Judge(ctx context.Context, c Container) sandbox.Verdict {
 	o := sandbox.Observations{Now: x.now, Host: x.host}
 	owner := c.Claim.Owner
-	if owner.PID != 0 {
-		process, ok := x.processes[owner.PID]
-		if !ok {
-			process = x.e.Proc.Process(owner.PID)
-			x.processes[owner.PID] = process
-		}
-		o.Process = process
-	}
+	inside := x.lookForOwner(owner, &o)
 	unreadable := false
 	if owner.Container != "" {
-		o.OwnerContainer, unreadable = x.ownerContainer(ctx, owner, o.Process)
+		var known ownerContainer
+		known, unreadable = x.ownerContainer(ctx, owner.Container)
+		o.OwnerContainer = known.status
+		if inside && o.Process.Status == sandbox.ProcessRunning {
+			// An Engine can lose sight of a container whose processes go on.
+			o.OwnerContainer = sandbox.ContainerRunning
+		}
 	}
 	if x.e.Run != nil && c.Claim.Run != "" {
 		o.Run = x.e.Run(c.Claim.Run)
 	}
 	v := sandbox.Judge(c.Claim, c.State, o, x.e.Policy)
-	if v.Kind == sandbox.Unverifiable && unreadable {
-		v.Reason = sandbox.ReasonDockerUnreadable
+	switch v.Kind {
+	case sandbox.Unverifiable:
+		if unreadable {
+			v.Reason = sandbox.ReasonDockerUnreadable
+		}
+	case sandbox.Orphan:
+		image, err := x.e.imageClaim(ctx, c.ImageID)
+		switch {
+		case err != nil:
+			return sandbox.Verdict{Kind: sandbox.Unverifiable, Reason: sandbox.ReasonDockerUnreadable}
+		case sandbox.Inherited(c.Claim, image, v.Reason):
+			return sandbox.Verdict{Kind: sandbox.Unverifiable, Reason: sandbox.ReasonLabelsInherited}
+		}
 	}
 	return v
 }
 
-// ownerContainer asks the Engine about the container of an owner.
-func (x *Examination) ownerContainer(ctx context.Context, owner sandbox.Owner, p sandbox.Process) (status sandbox.ContainerStatus, unreadable bool) {
-	known, ok := x.containers[owner.Container]
+// lookForOwner observes the owner's process in the PID namespace that the
+// labels name, if that can be seen from here. The result is whether it is one
+// inside of the host's.
+func (x *Examination) lookForOwner(owner sandbox.Owner, o *sandbox.Observations) (inside bool) {
+	if owner.PID == 0 || owner.PIDNS == "" || owner.Boot != x.host.Boot {
+		return false
+	}
+	if owner.PIDNS != x.host.PIDNS {
+		if x.census == nil {
+			census := x.e.Proc.Census()
+			x.census = &census
+		}
+		found := x.census.Find(owner.PIDNS, owner.PID, owner.Start)
+		if found.Status == sandbox.ProcessUnknown {
+			return false
+		}
+		o.Process, o.Host.PIDNS = found, owner.PIDNS
+		return true
+	}
+	process, ok := x.processes[owner.PID]
 	if !ok {
-		known = x.askEngine(ctx, owner.Container)
-		x.containers[owner.Container] = known
+		process = x.e.Proc.Process(owner.PID)
+		x.processes[owner.PID] = process
 	}
-	if known.absent && x.absenceProves(owner, p) {
-		return sandbox.ContainerGone, false
-	}
-	return known.status, known.unreadable
+	o.Process = process
+	return false
 }
 
-func (x *Examination) askEngine(ctx context.Context, id string) ownerContainer {
-	c, err := x.e.Client.Inspect(ctx, id)
+// ownerContainer asks the Engine about the container of an owner.
+func (x *Examination) ownerContainer(ctx context.Context, id string) (known ownerContainer, unreadable bool) {
+	known, ok := x.containers[id]
+	if !ok {
+		known = x.e.askEngine(ctx, id)
+		x.containers[id] = known
+	}
+	return known, known.unreadable
+}
+
+func (e *Examiner) askEngine(ctx context.Context, id string) ownerContainer {
+	c, err := e.Client.Inspect(ctx, id)
 	switch {
 	case errors.Is(err, ErrGone):
-		return ownerContainer{absent: true}
+		// It need not have been a container of this Engine: an owner can run in
+		// Podman beside Docker, around a Docker in Docker, or on another host.
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.met[id] {
+			return ownerContainer{status: sandbox.ContainerGone}
+		}
+		return ownerContainer{}
 	case err != nil:
 		return ownerContainer{unreadable: true}
+	case !strings.HasPrefix(c.ID, id):
+		return ownerContainer{} // one of that name
 	}
-	x.e.mu.Lock()
-	if x.e.met == nil {
-		x.e.met = map[string]bool{}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.met == nil || len(e.met) >= maxRemembered {
+		e.met = map[string]bool{}
 	}
-	x.e.met[id] = true
-	x.e.mu.Unlock()
+	e.met[id] = true
 	switch c.State.Status {
 	case sandbox.StateRunning, sandbox.StatePaused, sandbox.StateRestarting:
 		return ownerContainer{status: sandbox.ContainerRunning}
-	case sandbox.StateExited, sandbox.StateDead, sandbox.StateCreated:
+	case sandbox.StateExited, sandbox.StateDead:
 		return ownerContainer{status: sandbox.ContainerGone}
 	}
+	// It has yet to start, or is being removed.
 	return ownerContainer{}
 }
 
-// absenceProves is whether it means anything that this Engine does not know the
-// owner's container. An owner can run in a container of another engine: Podman
-// beside Docker, Docker in Docker, or on another host altogether.
-func (x *Examination) absenceProves(owner sandbox.Owner, p sandbox.Process) bool {
-	x.e.mu.Lock()
-	met := x.e.met[owner.Container]
-	x.e.mu.Unlock()
-	if met {
-		return true
+// imageClaim returns what the labels of an image say, which never changes.
+func (e *Examiner) imageClaim(ctx context.Context, id string) (sandbox.Claim, error) {
+	if id == "" {
+		return sandbox.Claim{}, nil
 	}
-	// Who labels by hand with nothing but a container means this Engine.
-	if owner.Machine == "" && owner.Boot == "" && owner.PIDNS == "" {
-		return true
+	e.mu.Lock()
+	claim, ok := e.images[id]
+	e.mu.Unlock()
+	if ok {
+		return claim, nil
 	}
-	if owner.Boot == "" || owner.Boot != x.host.Boot || owner.PIDNS == "" {
-		return false
+	claim, err := e.Client.ImageClaim(ctx, id)
+	if err != nil {
+		return sandbox.Claim{}, err
 	}
-	if owner.PIDNS == x.host.PIDNS {
-		// It shares the host's PID namespace: the process itself tells.
-		return p.Status == sandbox.ProcessGone || p.Status == sandbox.ProcessRunning && p.Start != owner.Start
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.images == nil || len(e.images) >= maxRemembered {
+		e.images = map[string]sandbox.Claim{}
 	}
-	free, ok := x.namespaces[owner.PIDNS]
-	if !ok {
-		inUse, known := x.e.Proc.NamespaceInUse(owner.PIDNS)
-		free = known && !inUse
-		x.namespaces[owner.PIDNS] = free
-	}
-	return free
+	e.images[id] = claim
+	return claim, nil
 }

@@ -5,6 +5,7 @@ package cgroup
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,7 +14,7 @@ import (
 	"time"
 )
 
-// ErrNotVisible: the container's cgroup was not found where the reader looks.
+// ErrNotVisible is that the container was not found where the reader looks.
 var ErrNotVisible = errors.New("its cgroup is not visible")
 
 // Usage is what a container has used.
@@ -45,6 +46,9 @@ type Reader struct {
 	// parents are the directories, below a controller's root, in which
 	// containers were found, the last one first.
 	parents []string
+	// pids holds a process of each container whose processes the cgroup files
+	// don't number for us.
+	pids map[string]int
 }
 
 // NewReader returns a reader of the cgroups mounted at root (usually
@@ -55,6 +59,7 @@ func NewReader(root, proc string) *Reader {
 		root: root, proc: proc, v2: err == nil,
 		// cgroupfs and systemd drivers.
 		parents: []string{"docker", "system.slice"},
+		pids:    map[string]int{},
 	}
 }
 
@@ -67,8 +72,8 @@ func (r *Reader) Available() bool {
 	return err == nil
 }
 
-// Learn finds out where the container's cgroup is from one of its processes.
-// Containers next to it are then found too.
+// Learn finds out where the container's cgroup is from one of its processes, as
+// proc numbers them. Containers next to it are then found too.
 func (r *Reader) Learn(id string, pid int) error {
 	b, err := os.ReadFile(filepath.Join(r.proc, strconv.Itoa(pid), "cgroup"))
 	if err != nil {
@@ -78,12 +83,14 @@ func (r *Reader) Learn(id string, pid int) error {
 		// Where the reader is in a container itself, its files begin further
 		// down than the path does.
 		for parent := strings.Trim(filepath.Dir(path), "/."); ; {
-			if r.leaf(parent, id) != "" {
+			if leaf, _ := r.leaf(parent, id); leaf != "" {
 				r.parents = slices.Insert(slices.DeleteFunc(r.parents, func(p string) bool { return p == parent }), 0, parent)
+				r.parents = r.parents[:min(len(r.parents), maxParents)]
+				r.pids[id] = pid
 				return nil
 			}
 			_, rest, more := strings.Cut(parent, "/")
-			if !more {
+			if !more && parent == "" {
 				break
 			}
 			parent = rest
@@ -92,29 +99,43 @@ func (r *Reader) Learn(id string, pid int) error {
 	return fmt.Errorf("finding the cgroup of container %.12s: %w", id, ErrNotVisible)
 }
 
-// containerPaths returns the paths in a /proc/PID/cgroup that end in the
-// container.
+// maxParents bounds where containers are looked for: one place for each
+// --cgroup-parent in use, and more if need be.
+const maxParents = 64
+
+// Retain forgets the containers that keep does not name.
+func (r *Reader) Retain(keep func(id string) bool) {
+	maps.DeleteFunc(r.pids, func(id string, _ int) bool { return !keep(id) })
+}
+
+// containerPaths returns the paths in a /proc/PID/cgroup that lead to the
+// container. Its processes can have cgroups of their own further down.
 func containerPaths(file, id string) []string {
 	var paths []string
 	for line := range strings.Lines(file) {
 		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(parts) != 3 || !strings.Contains(filepath.Base(parts[2]), id) || slices.Contains(paths, parts[2]) {
+		if len(parts) != 3 {
 			continue
 		}
-		paths = append(paths, parts[2])
+		elems := strings.Split(parts[2], "/")
+		i := slices.IndexFunc(elems, func(elem string) bool { return strings.Contains(elem, id) })
+		if path := strings.Join(elems[:i+1], "/"); i >= 0 && !slices.Contains(paths, path) {
+			paths = append(paths, path)
+		}
 	}
 	return paths
 }
 
-// leaf returns the container's directory below a controller's root, or "".
-func (r *Reader) leaf(parent, id string) string {
+// leaf returns the container's directory below a controller's root, or "", and
+// the processes in it.
+func (r *Reader) leaf(parent, id string) (path, procs string) {
 	for _, name := range []string{id, "docker-" + id + ".scope"} {
 		path := filepath.Join(parent, name)
-		if _, err := os.Stat(r.file("memory", path, "cgroup.procs")); err == nil {
-			return path
+		if b, err := os.ReadFile(r.file("memory", path, "cgroup.procs")); err == nil {
+			return path, string(b)
 		}
 	}
-	return ""
+	return "", ""
 }
 
 func (r *Reader) file(controller, path, name string) string {
@@ -124,27 +145,30 @@ func (r *Reader) file(controller, path, name string) string {
 	return filepath.Join(r.root, controller, path, name)
 }
 
-// Read returns a container's use, or ErrNotVisible.
+// Read returns a container's use, or ErrNotVisible if that takes Learn first.
 func (r *Reader) Read(id string) (Usage, error) {
+	fail := func(err error) (Usage, error) {
+		return Usage{}, fmt.Errorf("reading the cgroup of container %.12s: %w", id, err)
+	}
 	for _, parent := range r.parents {
-		path := r.leaf(parent, id)
+		path, procs := r.leaf(parent, id)
 		if path == "" {
 			continue
 		}
-		var u Usage
-		var err error
+		read := r.readV1
 		if r.v2 {
-			u, err = r.readV2(path)
-		} else {
-			u, err = r.readV1(path)
+			read = r.readV2
 		}
+		u, err := read(path)
 		if err != nil {
-			return Usage{}, fmt.Errorf("reading the cgroup of container %.12s: %w", id, err)
+			return fail(err)
 		}
-		u.NetworkReceived, u.NetworkSent = r.network(path)
+		if u.NetworkReceived, u.NetworkSent, err = r.network(id, procs); err != nil {
+			return fail(err)
+		}
 		return u, nil
 	}
-	return Usage{}, fmt.Errorf("reading the cgroup of container %.12s: %w", id, ErrNotVisible)
+	return fail(ErrNotVisible)
 }
 
 func (r *Reader) readV1(path string) (Usage, error) {
@@ -202,103 +226,27 @@ func (r *Reader) readV2(path string) (Usage, error) {
 }
 
 // network sums the interfaces in the network namespace of a process of the
-// container. It is 0 where that process is not visible.
-func (r *Reader) network(path string) (received, sent uint64) {
-	procs, err := os.ReadFile(r.file("memory", path, "cgroup.procs"))
-	if err != nil {
-		return 0, 0
-	}
-	pid, _, _ := strings.Cut(strings.TrimSpace(string(procs)), "\n")
+// container.
+func (r *Reader) network(id, procs string) (received, sent uint64, err error) {
+	pid, _, _ := strings.Cut(strings.TrimSpace(procs), "\n")
 	if pid == "" || pid == "0" {
-		return 0, 0
+		// Its processes are outside our own PID namespace, or have cgroups of
+		// their own further down.
+		known, ok := r.pids[id]
+		if !ok {
+			return 0, 0, ErrNotVisible
+		}
+		pid = strconv.Itoa(known)
+		if of, err := os.ReadFile(filepath.Join(r.proc, pid, "cgroup")); err != nil || len(containerPaths(string(of), id)) == 0 {
+			// Somebody else has its number by now.
+			delete(r.pids, id)
+			return 0, 0, ErrNotVisible
+		}
 	}
 	b, err := os.ReadFile(filepath.Join(r.proc, pid, "net", "dev"))
 	if err != nil {
-		return 0, 0
+		return 0, 0, err
 	}
-	return netDev(string(b))
-}
-
-// readNumber reads a file that holds one number.
-func readNumber(file string) (uint64, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return 0, err
-	}
-	n, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", file, err)
-	}
-	return n, nil
-}
-
-// field returns the number after a name in lines of "NAME NUMBER", or 0.
-func field(file, name string) uint64 {
-	for line := range strings.Lines(file) {
-		if rest, ok := strings.CutPrefix(line, name+" "); ok {
-			n, _ := strconv.ParseUint(strings.TrimSpace(rest), 10, 64)
-			return n
-		}
-	}
-	return 0
-}
-
-// blkio sums lines of "MAJOR:MINOR OPERATION BYTES".
-func blkio(file string) (read, written uint64) {
-	for line := range strings.Lines(file) {
-		fields := strings.Fields(line)
-		if len(fields) != 3 {
-			continue
-		}
-		n, err := strconv.ParseUint(fields[2], 10, 64)
-		if err != nil {
-			continue
-		}
-		switch fields[1] {
-		case "Read":
-			read += n
-		case "Write":
-			written += n
-		}
-	}
-	return read, written
-}
-
-// ioStat sums lines of "MAJOR:MINOR rbytes=N wbytes=N …".
-func ioStat(file string) (read, written uint64) {
-	for word := range strings.FieldsSeq(file) {
-		key, value, _ := strings.Cut(word, "=")
-		n, err := strconv.ParseUint(value, 10, 64)
-		if err != nil {
-			continue
-		}
-		switch key {
-		case "rbytes":
-			read += n
-		case "wbytes":
-			written += n
-		}
-	}
-	return read, written
-}
-
-// netDev sums /proc/PID/net/dev: "NAME: RECEIVED … (8 fields) SENT …".
-func netDev(file string) (received, sent uint64) {
-	for line := range strings.Lines(file) {
-		name, rest, ok := strings.Cut(line, ":")
-		if !ok || strings.TrimSpace(name) == "lo" {
-			continue
-		}
-		fields := strings.Fields(rest)
-		if len(fields) < 9 {
-			continue
-		}
-		rx, errRx := strconv.ParseUint(fields[0], 10, 64)
-		tx, errTx := strconv.ParseUint(fields[8], 10, 64)
-		if errRx == nil && errTx == nil {
-			received += rx
-			sent += tx
-		}
-	}
-	return received, sent
+	received, sent = netDev(string(b))
+	return received, sent, nil
 }
