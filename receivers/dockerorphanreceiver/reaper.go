@@ -1,6 +1,7 @@
 package dockerorphanreceiver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -91,7 +92,10 @@ func (r *reaper) consider(now time.Time, found []finding) {
 	}
 	// Those that wait for a hung Engine count, too.
 	room := max(0, r.cfg.MaxPerScan-r.busy)
-	slices.SortStableFunc(due, func(a, b work) int { return a.since.Compare(b.since) })
+	slices.SortStableFunc(due, func(a, b work) int {
+		// Those that refuse to go must not keep others waiting.
+		return cmp.Or(cmp.Compare(a.attempts, b.attempts), a.since.Compare(b.since))
+	})
 	for _, w := range due[:min(room, len(due))] {
 		w.busy = true
 		r.busy++

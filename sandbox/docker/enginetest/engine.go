@@ -41,6 +41,8 @@ type Container struct {
 	ExitCode        int
 	OOMKilled       bool
 	HostNetwork     bool
+	// CPU is the time in nanoseconds that it has used.
+	CPU uint64
 }
 
 // Start returns an Engine that ends with the test.
@@ -119,7 +121,7 @@ func (e *Engine) Calls(call string) int {
 
 var (
 	versioned = regexp.MustCompile(`^/v([0-9.]+)`)
-	named     = regexp.MustCompile(`^/(containers|images)/([^/]+)(/json)?$`)
+	named     = regexp.MustCompile(`^/(containers|images)/([^/]+)(/json|/stats)?$`)
 )
 
 // ServeHTTP is the API.
@@ -150,6 +152,8 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.list(w)
 	case "GET /containers/*/json":
 		e.inspect(w, id)
+	case "GET /containers/*/stats":
+		e.stats(w, id)
 	case "DELETE /containers/*":
 		e.remove(w, r, id)
 	case "GET /images/*/json":
@@ -209,6 +213,25 @@ func (e *Engine) inspect(w http.ResponseWriter, id string) {
 		},
 		Config: &container.Config{Labels: c.Labels, Image: c.Image},
 	})
+}
+
+// stats says of memory and network the same for all.
+func (e *Engine) stats(w http.ResponseWriter, id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c, ok := e.containers[id]
+	if !ok {
+		Refuse(w, http.StatusNotFound, "No such container: "+id)
+		return
+	}
+	s := container.StatsResponse{Networks: map[string]container.NetworkStats{"eth0": {RxBytes: 1000, TxBytes: 2000}}}
+	if c.Status == "running" {
+		s.Read = time.Now()
+		s.CPUStats.CPUUsage.TotalUsage = c.CPU
+		s.MemoryStats = container.MemoryStats{Usage: 1000, Stats: map[string]uint64{"inactive_file": 300}}
+		s.BlkioStats.IoServiceBytesRecursive = []container.BlkioStatEntry{{Op: "read", Value: 30}, {Op: "Write", Value: 40}}
+	}
+	answer(w, s)
 }
 
 func (e *Engine) remove(w http.ResponseWriter, r *http.Request, id string) {
