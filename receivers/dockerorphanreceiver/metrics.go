@@ -48,9 +48,9 @@ func (e *emitter) metric(m semconv.Metric) pmetric.Metric {
 	made.SetUnit(m.Unit)
 	made.SetDescription(m.Description)
 	switch m.Instrument {
-	case semconv.Counter:
+	case semconv.Counter, semconv.UpDownCounter:
 		s := made.SetEmptySum()
-		s.SetIsMonotonic(true)
+		s.SetIsMonotonic(m.Instrument == semconv.Counter)
 		s.SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
 	case semconv.Histogram:
 		made.SetEmptyHistogram().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
