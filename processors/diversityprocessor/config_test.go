@@ -32,13 +32,13 @@ func TestConfigLoads(t *testing.T) {
 	require.NoError(t, xconfmap.Validate(config))
 	assert.Equal(t, &Config{
 		Measures:        []string{semconv.MeasureMeanPairwiseDistance, semconv.MeasureEntropy},
-		KeepIndividuals: true, MaxIndividuals: 100, MaxGenes: 10,
+		KeepIndividuals: true, MaxIndividuals: 100, MaxGenes: 10, MaxComparisons: 1000,
 	}, config)
 }
 
 func TestConfigReportsEveryProblem(t *testing.T) {
 	err := xconfmap.Validate(load(t, "diversity/wrong"))
-	for _, want := range []string{`has "spread"`, `has "entropy" twice`, `"max_individuals" must be at least 2, is 0`, `"max_genes" must be at least 1, is -1`} {
+	for _, want := range []string{`has "spread"`, `has "entropy" twice`, `"max_individuals" must be at least 2, is 0`, `"max_genes" must be at least 1, is -1`, `"max_comparisons" must not be negative, is -2`} {
 		assert.ErrorContains(t, err, want)
 	}
 }

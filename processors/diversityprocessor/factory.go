@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/collector/processor/processorhelper"
 
 	"github.com/evotel/evotel/processors/diversityprocessor/internal/metadata"
+	"github.com/evotel/evotel/processors/diversityprocessor/internal/population"
 )
 
 // NewFactory returns the factory of the processor.
@@ -23,7 +24,8 @@ func createMetrics(ctx context.Context, set processor.Settings, cfg component.Co
 	if err != nil {
 		return nil, fmt.Errorf("making the processor's own metrics: %w", err)
 	}
-	d := &diversity{config: cfg.(*Config), log: set.Logger, telemetry: telemetry, warned: map[string]struct{}{}}
+	config := cfg.(*Config)
+	d := &diversity{config: config, log: set.Logger, telemetry: telemetry, reader: population.NewReader(config.MaxIndividuals)}
 	return processorhelper.NewMetrics(ctx, set, cfg, next, d.process,
 		processorhelper.WithCapabilities(consumer.Capabilities{MutatesData: true}))
 }

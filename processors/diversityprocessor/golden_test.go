@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/processor/processortest"
 
+	"github.com/evotel/evotel/processors/diversityprocessor/internal/measure"
 	"github.com/evotel/evotel/processors/diversityprocessor/internal/metadata"
 	"github.com/evotel/evotel/semconv"
 )
@@ -39,7 +40,10 @@ var goldenNames = map[string]string{
 	"unique_ratio":           semconv.MeasureUniqueRatio,
 	"entropy_norm":           semconv.MeasureEntropy,
 	"hill1":                  semconv.MeasureHill1,
+	"vendi_q2":               semconv.MeasureVendi2,
 	"fixed_loci_fraction":    semconv.MeasurePolymorphicLociRatio,
+	"vendi":                  semconv.MeasureVendi1,
+	"mpd_euclidean":          semconv.MeasureMeanPairwiseEuclidean,
 }
 
 func TestReferenceValues(t *testing.T) {
@@ -50,32 +54,34 @@ func TestReferenceValues(t *testing.T) {
 	require.NotEmpty(t, file.Cases)
 	for _, c := range file.Cases {
 		t.Run(c.Name, func(t *testing.T) {
-			got := run(t, createDefaultConfig().(*Config), c.request(t))
+			config := createDefaultConfig().(*Config)
+			config.Measures = measure.All()
+			got := run(t, config, c.request(t))
 			values := byMeasure(got)
-			for name, measure := range goldenNames {
+			for name, ours := range goldenNames {
 				want, listed := c.Expected[name]
 				if !listed {
 					continue
 				}
-				value, emitted := values[measure]
+				value, emitted := values[ours]
 				if want == nil {
-					assert.False(t, emitted, "%s must not be emitted, is %v", measure, value)
+					assert.False(t, emitted, "%s must not be emitted, is %v", ours, value)
 					continue
 				}
 				number := want.(float64)
 				if name == "fixed_loci_fraction" {
 					number = 1 - number
 				}
-				if !assert.True(t, emitted, "%s is not emitted", measure) {
+				if !assert.True(t, emitted, "%s is not emitted", ours) {
 					continue
 				}
 				tolerance, ok := c.Tolerance[name]
 				if !ok {
 					tolerance = c.Tolerance["default"]
 				}
-				assert.InDelta(t, number, value, tolerance*math.Max(1, math.Abs(number)), measure)
+				assert.InDelta(t, number, value, tolerance*math.Max(1, math.Abs(number)), ours)
 				if relative, ok := c.Tolerance["relative"]; ok {
-					assert.InDelta(t, number, value, relative*math.Abs(number), measure)
+					assert.InDelta(t, number, value, relative*math.Abs(number), ours)
 				}
 			}
 			if len(c.Genomes) == 0 {
@@ -87,6 +93,9 @@ func TestReferenceValues(t *testing.T) {
 			invalid := map[string]float64{}
 			for _, one := range c.Expected["invalid"].([]any) {
 				invalid[one.(map[string]any)["reason"].(string)]++
+			}
+			if bounds, ok := c.Expected["out_of_bounds"]; ok {
+				assert.InDelta(t, bounds, counts[semconv.ValidityOutOfBounds], 0)
 			}
 			for _, reason := range []string{semconv.ValidityNonFinite, semconv.ValidityLength, semconv.ValidityEmpty, semconv.ValidityMissing} {
 				assert.InDelta(t, invalid[reason], counts[reason], 0, reason)
@@ -176,20 +185,30 @@ func byMeasure(m pmetric.Metrics) map[string]float64 {
 // byAttribute gives a metric's values by the value of an attribute.
 func byAttribute(m pmetric.Metrics, name, attribute string) map[string]float64 {
 	values := map[string]float64{}
-	for i := range m.ResourceMetrics().Len() {
-		eachMetric(m.ResourceMetrics().At(i), func(metric pmetric.Metric) {
-			if metric.Name() != name {
-				return
+	for _, metric := range metrics(m) {
+		if metric.Name() != name {
+			continue
+		}
+		for _, point := range metric.Gauge().DataPoints().All() {
+			value, ok := point.Attributes().Get(attribute)
+			if !ok {
+				value = pcommon.NewValueStr("")
 			}
-			points := metric.Gauge().DataPoints()
-			for j := range points.Len() {
-				value, ok := points.At(j).Attributes().Get(attribute)
-				if !ok {
-					value = pcommon.NewValueStr("")
-				}
-				values[value.AsString()] = pointValue(points.At(j))
-			}
-		})
+			values[value.AsString()] = point.DoubleValue()
+		}
 	}
 	return values
+}
+
+// metrics are all metrics of a request.
+func metrics(m pmetric.Metrics) []pmetric.Metric {
+	var all []pmetric.Metric
+	for _, resource := range m.ResourceMetrics().All() {
+		for _, scope := range resource.ScopeMetrics().All() {
+			for _, metric := range scope.Metrics().All() {
+				all = append(all, metric)
+			}
+		}
+	}
+	return all
 }

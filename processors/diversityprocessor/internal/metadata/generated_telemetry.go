@@ -26,6 +26,7 @@ type TelemetryBuilder struct {
 	meter                                 metric.Meter
 	mu                                    sync.Mutex
 	registrations                         []metric.Registration
+	ProcessorDiversityDuration            metric.Float64Histogram
 	ProcessorDiversityIncompleteSnapshots metric.Int64Counter
 	ProcessorDiversityInvalidIndividuals  metric.Int64Counter
 	ProcessorDiversitySnapshots           metric.Int64Counter
@@ -60,6 +61,13 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	}
 	builder.meter = Meter(settings)
 	var err, errs error
+	builder.ProcessorDiversityDuration, err = builder.meter.Float64Histogram(
+		"otelcol_processor_diversity_duration",
+		metric.WithDescription("Time spent on the population snapshots of a request. [Alpha]"),
+		metric.WithUnit("s"),
+		metric.WithExplicitBucketBoundaries([]float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}...),
+	)
+	errs = errors.Join(errs, err)
 	builder.ProcessorDiversityIncompleteSnapshots, err = builder.meter.Int64Counter(
 		"otelcol_processor_diversity_incomplete_snapshots",
 		metric.WithDescription("Population snapshots not measured because their number of individuals differs from evolution.population.size. [Alpha]"),

@@ -19,9 +19,13 @@ func TestSetupTelemetry(t *testing.T) {
 	tb, err := metadata.NewTelemetryBuilder(testTel.NewTelemetrySettings())
 	require.NoError(t, err)
 	defer tb.Shutdown()
+	tb.ProcessorDiversityDuration.Record(context.Background(), 1)
 	tb.ProcessorDiversityIncompleteSnapshots.Add(context.Background(), 1)
 	tb.ProcessorDiversityInvalidIndividuals.Add(context.Background(), 1)
 	tb.ProcessorDiversitySnapshots.Add(context.Background(), 1)
+	AssertEqualProcessorDiversityDuration(t, testTel,
+		[]metricdata.HistogramDataPoint[float64]{{}}, metricdatatest.IgnoreValue(),
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualProcessorDiversityIncompleteSnapshots(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
