@@ -151,6 +151,8 @@ func advice(err error) string {
 		return "Something else than OTLP answers there: check OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_PROTOCOL (http/protobuf is port 4318, grpc 4317)"
 	case has("certificate", "tls", "http response to https"):
 		return "TLS has failed: check whether OTEL_EXPORTER_OTLP_ENDPOINT should begin with http:// or https://, and OTEL_EXPORTER_OTLP_CERTIFICATE"
+	case has("data refused due to high memory usage"):
+		return "The Collector refuses data for want of memory: give it more (limit_mib of its memory_limiter), or hand over smaller populations"
 	case has("no host in request url", "missing address"):
 		return "OTEL_EXPORTER_OTLP_ENDPOINT is no URL: write http:// or https:// before the host"
 	case has("refused", "no such host", "unavailable"):

@@ -27,10 +27,11 @@ type Collector struct {
 	// scrapes, each host:port.
 	OTLPHTTP, OTLPGRPC, Exporter string
 
-	args, env []string
-	health    string
-	log       string
-	cmd       *exec.Cmd
+	args, env     []string
+	health        string
+	telemetryPort string
+	log           string
+	cmd           *exec.Cmd
 }
 
 // Root is the repository's.
@@ -47,20 +48,14 @@ func New(t *testing.T, overlays ...string) *Collector {
 		OTLPHTTP: FreeAddr(t), OTLPGRPC: FreeAddr(t), Exporter: FreeAddr(t), health: FreeAddr(t),
 		log: filepath.Join(t.TempDir(), "collector.log"),
 	}
-	config := filepath.Join(Root(), "collector-config", "collector.yaml")
-	if other := os.Getenv("EVOTELCOL_CONFIG"); other != "" {
-		config = other
-	}
-	c.args = []string{"--config", config}
-	for _, overlay := range overlays {
-		c.args = append(c.args, "--config", overlay)
-	}
-	_, telemetryPort, err := net.SplitHostPort(FreeAddr(t))
+	c.Configure(overlays...)
+	var err error
+	_, c.telemetryPort, err = net.SplitHostPort(FreeAddr(t))
 	require.NoError(t, err)
 	c.env = append(os.Environ(),
 		"EVOTEL_OTLP_HTTP_ENDPOINT="+c.OTLPHTTP, "EVOTEL_OTLP_GRPC_ENDPOINT="+c.OTLPGRPC,
 		"EVOTEL_PROMETHEUS_ENDPOINT="+c.Exporter, "EVOTEL_HEALTH_ENDPOINT="+c.health,
-		"EVOTEL_TELEMETRY_PORT="+telemetryPort, "EVOTEL_CLEANUP_MODE=off")
+		"EVOTEL_TELEMETRY_PORT="+c.telemetryPort, "EVOTEL_CLEANUP_MODE=off")
 	t.Cleanup(func() {
 		c.Kill()
 		if t.Failed() {
@@ -69,6 +64,18 @@ func New(t *testing.T, overlays ...string) *Collector {
 		}
 	})
 	return c
+}
+
+// Configure says which overlays the Collector is started with the next time.
+func (c *Collector) Configure(overlays ...string) {
+	config := filepath.Join(Root(), "collector-config", "collector.yaml")
+	if other := os.Getenv("EVOTELCOL_CONFIG"); other != "" {
+		config = other
+	}
+	c.args = []string{"--config", config}
+	for _, overlay := range overlays {
+		c.args = append(c.args, "--config", overlay)
+	}
 }
 
 // Start starts the Collector and waits until it is ready.
