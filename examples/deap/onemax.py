@@ -1,11 +1,15 @@
 """DEAP's first example, OneMax: bit strings that shall become all ones. The last lines have it watched.
 
+With the Collector running (`bin/evotel up`):
+
     python3 -m venv .venv && .venv/bin/pip install -r requirements.txt
     .venv/bin/python onemax.py --generations 100
 """
 
 import argparse
 import random
+import signal
+import sys
 import time
 
 from deap import algorithms, base, creator, tools
@@ -36,6 +40,7 @@ toolbox.register("mate", tools.cxTwoPoint)
 toolbox.register("mutate", tools.mutFlipBit, indpb=0.05)
 toolbox.register("select", tools.selTournament, tournsize=3)
 
+signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # leaves the with below, as a failure
 random.seed(64)
 with watch.evotel.Run("deap-onemax", args.run_id) as run:
     best = watch.Watched(run, toolbox, genome=list)

@@ -1,7 +1,7 @@
 // evotel's conventions on the official OpenTelemetry SDK: everything a loop needs to be watched.
 import { randomUUID } from 'node:crypto';
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
-import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources';
+import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
 import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 
 // Seconds. The default buckets are meant for milliseconds.
@@ -13,21 +13,28 @@ const explicitBucketBoundaries = [
 // the two ends of [0,1] are moved inwards by less than any diversity can show.
 export const numeric = (genes) => genes.map((g) => (Number.isInteger(g) ? g + (g > 0 ? -1e-12 : 1e-12) : g));
 
+// OTLP carries UTF-8 only: half a pair of surrogates would make it refuse everything.
+const plain = (value) => (typeof value === 'string' ? value.toWellFormed() : value);
+
 // One run, reported every 2 s to OTEL_EXPORTER_OTLP_ENDPOINT (default http://localhost:4318).
 export class Run {
   #run; #current; #championIteration; #championFitness; #provider; #iterations; #evaluations;
   #islands = new Map(); #active = new Set(); #state = 'running';
 
-  constructor(service, { runId = randomUUID(), firstIteration = 1, interval = 2000 } = {}) {
+  constructor(service, { runId = randomUUID(), firstIteration = 1 } = {}) {
     this.#run = { 'evolution.run.id': runId };
     this.#current = this.#championIteration = firstIteration - 1;
     const resource = defaultResource().merge(
-      resourceFromAttributes({ 'service.name': service, 'service.instance.id': randomUUID() }));
+      resourceFromAttributes({ 'service.name': service, 'service.instance.id': randomUUID() }))
+      .merge(detectResources({ detectors: [envDetector] })); // OTEL_SERVICE_NAME has the last word
+    // OpenTelemetry's default of 60 s would make alerts a minute late.
+    const interval = Number(process.env.OTEL_METRIC_EXPORT_INTERVAL) || 2000;
     const reader = new PeriodicExportingMetricReader({
-      exporter: new OTLPMetricExporter(),
+      // Totals make the next export as good as a retry: none is waited for longer than this.
+      exporter: new OTLPMetricExporter({ timeoutMillis: interval }),
       exportIntervalMillis: interval,
       exportTimeoutMillis: interval,
-      cardinalitySelector: () => 1e6, // the default, 2000, would cut populations
+      cardinalityLimits: { observableGauge: 1e6 }, // the default, 2000, would cut populations
     });
     this.#provider = new MeterProvider({ resource, readers: [reader] });
     const meter = this.#provider.getMeter('evotel');
@@ -52,7 +59,7 @@ export class Run {
       () => [...this.#islands.values()].map(({ island, individuals }) => [individuals.length, island]));
     gauge('evolution.individual.fitness', '{fitness}',
       () => [...this.#islands.values()].flatMap(({ island, individuals }) => individuals.map(({ id, fitness, genome }) => [
-        fitness, { ...island, 'evolution.individual.id': String(id), 'evolution.individual.genome': genome }])));
+        fitness, { ...island, 'evolution.individual.id': id, 'evolution.individual.genome': genome }])));
   }
 
   // Runs one iteration and reports how it went.
@@ -101,7 +108,9 @@ export class Run {
   population(individuals, island = '') {
     this.#islands.set(island, {
       island: island ? { 'evolution.island': island } : {},
-      individuals: individuals.map((i) => ({ ...i, genome: Array.isArray(i.genome) ? [...i.genome] : i.genome })),
+      individuals: individuals.map(({ id, fitness, genome }) => ({
+        id: plain(String(id)), fitness, genome: Array.isArray(genome) ? genome.map(plain) : plain(genome),
+      })),
     });
   }
 

@@ -1,4 +1,5 @@
 // A small evolutionary loop, bit strings that shall become all ones, watched by evotel.
+// With the Collector running (`bin/evotel up`):
 //
 //     npm install --no-package-lock && node loop.js --iterations 200
 import { parseArgs } from 'node:util';

@@ -1,5 +1,7 @@
 """A small evolutionary loop, two islands looking for the minimum of the Rastrigin function, watched by evotel.
 
+With the Collector running (`bin/evotel up`):
+
     python3 -m venv .venv && .venv/bin/pip install -r requirements.txt
     .venv/bin/python loop.py --iterations 200
 """

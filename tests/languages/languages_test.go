@@ -1,5 +1,6 @@
-// Package languages_test runs the example loops in other languages end to end
-// against the real Collector.
+// Package languages_test runs the example loops in other languages end to end,
+// with the real Collector and the real Prometheus, the rules and the dashboard
+// that are shipped.
 package languages_test
 
 import (
@@ -15,18 +16,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/evotel/evotel/tests/collector"
+	"github.com/evotel/evotel/tests/internal/dashboard"
 )
 
 // loop is an example, and how it is installed and run.
 type loop struct {
-	example string
-	needs   string
-	install [][]string // in the example's copy
-	run     []string   // for 30 iterations
-	collapse,
-	endless []string
-	job     string
-	islands []string
+	example   string
+	needs     string
+	install   [][]string // in the example's copy
+	run       []string   // for 30 iterations
+	endless   []string   // collapsed, where it can
+	collapses bool
+	large     []string // odd strings in a population of 3 000
+	job       string
+	islands   []string
 	// iterations is what is counted: DEAP counts the first population as one.
 	iterations float64
 }
@@ -34,19 +37,19 @@ type loop struct {
 var loops = []loop{
 	{
 		example: "python", needs: "python3",
-		install:  [][]string{{"python3", "-m", "venv", "venv"}, {"venv/bin/pip", "install", "-q", "-r", "python/requirements.txt"}},
-		run:      []string{"venv/bin/python", "python/loop.py", "--iterations", "30"},
-		collapse: []string{"venv/bin/python", "python/loop.py", "--iterations", "30", "--collapse"},
-		endless:  []string{"venv/bin/python", "python/loop.py", "--iterations", "100000"},
-		job:      "python-loop", islands: []string{"north", "south"}, iterations: 30,
+		install: [][]string{{"python3", "-m", "venv", "venv"}, {"venv/bin/pip", "install", "-q", "-r", "python/requirements.txt"}},
+		run:     []string{"venv/bin/python", "python/loop.py", "--iterations", "30"},
+		endless: []string{"venv/bin/python", "python/loop.py", "--iterations", "100000", "--collapse"}, collapses: true,
+		large: []string{"venv/bin/python", "-c", largeInPython},
+		job:   "python-loop", islands: []string{"north", "south"}, iterations: 30,
 	},
 	{
 		example: "node", needs: "npm",
-		install:  [][]string{{"npm", "install", "--prefix", "node", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel", "error"}},
-		run:      []string{"node", "node/loop.js", "--iterations", "30"},
-		collapse: []string{"node", "node/loop.js", "--iterations", "30", "--collapse"},
-		endless:  []string{"node", "node/loop.js", "--iterations", "100000"},
-		job:      "node-loop", islands: []string{""}, iterations: 30,
+		install: [][]string{{"npm", "install", "--prefix", "node", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel", "error"}},
+		run:     []string{"node", "node/loop.js", "--iterations", "30"},
+		endless: []string{"node", "node/loop.js", "--iterations", "100000", "--collapse"}, collapses: true,
+		large: []string{"node", "--input-type=module", "-e", largeInNode},
+		job:   "node-loop", islands: []string{""}, iterations: 30,
 	},
 	{
 		example: "deap", needs: "python3",
@@ -57,11 +60,32 @@ var loops = []loop{
 	},
 }
 
+// More individuals than an SDK's default limit, with names that are not UTF-8.
+const (
+	largeInPython = `
+import sys
+sys.path.insert(0, "python")
+import evotel
+with evotel.Run("large", "python-large") as run:
+    with run.iteration():
+        run.population([("no fitness", float("nan"), ["a"])] + [(f"\ud800{i}", 1.0, [f"\udfff{i}", "a"]) for i in range(3000)])
+`
+	largeInNode = `
+import { Run } from './node/evotel.js';
+const run = new Run('large', { runId: 'node-large' });
+await run.iteration(async () => run.population(Array.from({ length: 3000 },
+  (_, i) => ({ id: '\ud800' + i, fitness: 1, genome: ['\udfff' + i, 'a'] }))));
+await run.end();
+`
+)
+
 func TestLoopsInOtherLanguages(t *testing.T) {
 	c := collector.New(t)
 	c.Start(t)
+	p := c.Prometheus(t)
 	for _, l := range loops {
 		t.Run(l.example, func(t *testing.T) {
+			t.Parallel()
 			if _, err := exec.LookPath(l.needs); err != nil && os.Getenv("CI") == "" {
 				t.Skipf("%s is not installed", l.needs)
 			}
@@ -100,17 +124,17 @@ func TestLoopsInOtherLanguages(t *testing.T) {
 				}
 				assert.Empty(t, s.Select("evolution_individual_fitness"), "individuals don't reach Prometheus")
 			})
-			if l.collapse != nil {
-				t.Run("collapses", func(t *testing.T) {
-					id := l.example + "-collapsed"
-					run(t, c, dir, l.collapse, id)
-					s := samples(t, c, id)
-					for _, island := range l.islands {
-						assert.Zero(t, s.Select("evolution_population_diversity_ratio", "evolution_island", island, "evolution_diversity_measure", "mean_pairwise_distance").Value())
-					}
+			if l.large != nil {
+				t.Run("has many individuals with odd names", func(t *testing.T) {
+					output, err := prepare(c, dir, l.large).CombinedOutput()
+					require.NoError(t, err, "%s", output)
+					s := samples(t, c, l.example+"-large")
+					assert.Equal(t, 3000.0, s.Select("evolution_population_size").Value())
+					assert.Equal(t, 3000.0, s.Select("evolution_population_individuals", "evolution_individual_validity", "valid").Value())
+					assert.Equal(t, 1.0, s.Select("evolution_population_diversity_ratio", "evolution_diversity_measure", "unique_ratio").Value())
 				})
 			}
-			t.Run("is told to stop", func(t *testing.T) {
+			t.Run("is watched and told to stop", func(t *testing.T) {
 				id := l.example + "-stopped"
 				command := prepare(c, dir, append(l.endless, "--run-id", id))
 				require.NoError(t, command.Start())
@@ -120,21 +144,48 @@ func TestLoopsInOtherLanguages(t *testing.T) {
 					close(ended)
 				}()
 				t.Cleanup(func() { _ = command.Process.Kill() })
-				require.Eventually(t, func() bool {
-					return c.Samples().Select("evolution_run_state_ratio", "evolution_run_id", id, "evolution_run_state", "running").Value() == 1
-				}, 30*time.Second, 100*time.Millisecond)
+				state := func(s string) float64 {
+					return p.Ask(t, collector.Run("evolution_run_state_ratio", id, `evolution_run_state="`+s+`"`)).Value()
+				}
+				require.Eventually(t, func() bool { return state("running") == 1 }, 30*time.Second, 200*time.Millisecond)
+				if l.collapses {
+					for _, island := range l.islands {
+						firing := collector.Run("ALERTS", id, `alertname="EvolutionDiversityCollapse"`, `alertstate="firing"`, `evolution_island="`+island+`"`)
+						require.Eventually(t, func() bool { return len(p.Ask(t, firing)) == 1 }, 30*time.Second, 200*time.Millisecond, firing)
+					}
+				}
+				for _, expr := range panels(t, id) {
+					require.Eventually(t, func() bool { return p.Has(t, expr) }, time.Minute, 500*time.Millisecond, "the dashboard has no data: %s", expr)
+				}
+
 				require.NoError(t, command.Process.Signal(syscall.SIGTERM))
 				select {
 				case <-ended:
 				case <-time.After(20 * time.Second):
 					t.Fatal("the loop goes on")
 				}
-				if l.example != "deap" { // which doesn't listen to SIGTERM: it is lost, not failed
-					require.Equal(t, 1.0, c.Samples().Select("evolution_run_state_ratio", "evolution_run_id", id, "evolution_run_state", "failed").Value())
-				}
+				assert.Eventually(t, func() bool { return state("failed") == 1 }, 10*time.Second, 200*time.Millisecond)
+				assert.Zero(t, state("running"))
 			})
 		})
 	}
+}
+
+// panels are the dashboard's queries about runs, asked of one run. Failures by
+// their type are left out: none of these loops has any.
+func panels(t *testing.T, runID string) []string {
+	t.Helper()
+	queries, err := dashboard.Queries(filepath.Join(collector.Root(), "dashboards", "evolution.json"))
+	require.NoError(t, err)
+	const all = `evolution_run_id=~".*"`
+	var exprs []string
+	for _, q := range queries {
+		if q.Kind == dashboard.KindPanel && strings.Contains(q.Expr, all) && !strings.Contains(q.Expr, "error_type") {
+			exprs = append(exprs, strings.ReplaceAll(q.Expr, all, `evolution_run_id="`+runID+`"`))
+		}
+	}
+	require.Greater(t, len(exprs), 10)
+	return exprs
 }
 
 func prepare(c *collector.Collector, dir string, command []string) *exec.Cmd {
