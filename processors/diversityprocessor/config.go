@@ -28,12 +28,12 @@ type Config struct {
 	// MaxComparisons bounds what a measure may spend on looking at pairs of
 	// individuals, in comparisons of two genes (or of two sets of 64 tokens),
 	// which take about a nanosecond each. Beyond it pairs are sampled, at least
-	// eight of each individual. Default 8000000.
+	// eight of each individual. Default 5000000.
 	MaxComparisons int `mapstructure:"max_comparisons"`
 }
 
 func createDefaultConfig() component.Config {
-	return &Config{Measures: measure.Default(), MaxIndividuals: 20_000, MaxGenes: 100_000, MaxComparisons: 8_000_000}
+	return &Config{Measures: measure.Default(), MaxIndividuals: 20_000, MaxGenes: 100_000, MaxComparisons: 5_000_000}
 }
 
 // Validate reports everything that is wrong at once.

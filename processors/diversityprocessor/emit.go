@@ -11,37 +11,34 @@ import (
 // emitter writes the points of a resource into a scope of their own, each metric
 // once.
 type emitter struct {
-	scope   pmetric.ScopeMetrics
-	metrics map[string]pmetric.NumberDataPointSlice
+	metrics pmetric.MetricSlice
+	points  map[string]pmetric.NumberDataPointSlice // by metric
 }
 
 func newEmitter(resource pmetric.ResourceMetrics) *emitter {
 	scope := resource.ScopeMetrics().AppendEmpty()
 	scope.Scope().SetName(metadata.ScopeName)
-	return &emitter{scope: scope, metrics: map[string]pmetric.NumberDataPointSlice{}}
+	scope.Metrics().EnsureCapacity(4)
+	return &emitter{metrics: scope.Metrics(), points: map[string]pmetric.NumberDataPointSlice{}}
 }
 
 // put writes a value of a snapshot with one attribute of its own.
 func (e *emitter) put(of *population.Snapshot, to semconv.Metric, attribute, is string, value float64) {
-	point := e.points(to).AppendEmpty()
+	points, ok := e.points[to.Name]
+	if !ok {
+		m := e.metrics.AppendEmpty()
+		m.SetName(to.Name)
+		m.SetUnit(to.Unit)
+		m.SetDescription(to.Description)
+		points = m.SetEmptyGauge().DataPoints()
+		points.EnsureCapacity(8)
+		e.points[to.Name] = points
+	}
+	point := points.AppendEmpty()
 	point.SetTimestamp(of.Timestamp)
 	point.SetStartTimestamp(of.Start)
 	point.SetDoubleValue(value)
-	attributes := point.Attributes()
-	attributes.EnsureCapacity(3)
-	of.Island.Put(attributes)
-	attributes.PutStr(attribute, is)
-}
-
-func (e *emitter) points(of semconv.Metric) pmetric.NumberDataPointSlice {
-	points, ok := e.metrics[of.Name]
-	if !ok {
-		m := e.scope.Metrics().AppendEmpty()
-		m.SetName(of.Name)
-		m.SetUnit(of.Unit)
-		m.SetDescription(of.Description)
-		points = m.SetEmptyGauge().DataPoints()
-		e.metrics[of.Name] = points
-	}
-	return points
+	point.Attributes().EnsureCapacity(3)
+	of.Island.Put(point.Attributes())
+	point.Attributes().PutStr(attribute, is)
 }

@@ -51,8 +51,8 @@ func classifyRows(n int, put func(b []byte, row int) []byte, equal func(i, j int
 	c := Classes{n: n, first: make([]int, 0, n), size: make([]int, 0, n)}
 	seed := maphash.MakeSeed()
 	last := make(map[uint64]int, n) // the class last seen of each hash
-	var before []int                // the class seen before it, or -1
-	var bytes []byte
+	before := make([]int, 0, n)     // the class seen before it, or -1
+	bytes := make([]byte, 0, 1024)
 	for row := range n {
 		bytes = put(bytes[:0], row)
 		hash := maphash.Bytes(seed, bytes)

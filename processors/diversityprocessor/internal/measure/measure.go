@@ -42,6 +42,7 @@ type Population struct {
 	n              int
 	maxComparisons int
 	found          *Classes
+	mean           *float64 // of the distance, NaN where it is not known exactly
 	moments        *moments
 }
 
@@ -129,11 +130,24 @@ func (p *Population) classes() Classes {
 	return *p.found
 }
 
+// exactMean is the mean of the distance over all pairs, NaN where only looking at
+// all pairs can tell.
+func (p *Population) exactMean() float64 {
+	if p.mean == nil {
+		mean, ok := p.genomes.meanDistance(p.classes())
+		if !ok {
+			mean = math.NaN()
+		}
+		p.mean = &mean
+	}
+	return *p.mean
+}
+
 func (p *Population) meanPairwiseDistance() (Estimate, bool) {
 	if p.n < 2 {
 		return Estimate{}, false
 	}
-	if mean, ok := p.genomes.meanDistance(p.classes()); ok {
+	if mean := p.exactMean(); !math.IsNaN(mean) {
 		return Estimate{Value: clip(mean)}, true
 	}
 	m := p.pairs()

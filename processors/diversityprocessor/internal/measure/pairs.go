@@ -15,9 +15,9 @@ type moments struct {
 // known from elsewhere, else about 1.
 func (p *Population) pairs() moments {
 	if p.moments == nil {
-		center := 1.0
-		if mean, ok := p.genomes.meanDistance(p.classes()); ok {
-			center = mean
+		center := p.exactMean()
+		if math.IsNaN(center) {
+			center = 1
 		}
 		m := p.overPairs(p.genomes.distance, p.genomes.pairCost(), center)
 		p.moments = &m

@@ -9,7 +9,7 @@ import (
 // individuals looking at every pair is faster than sorting, and below radixBelow
 // values the counters of the radix sort cost more than they save.
 const (
-	pairsBelow = 24
+	pairsBelow = 32
 	radixBelow = 700
 )
 
@@ -19,9 +19,8 @@ const columnsAtOnce = 8
 // meanOfSorted sorts each locus: the gap between the k-th and the next value lies
 // between k(n-k) pairs. O(n·loci), and no term is negative, so that nothing
 // cancels. Its memory is ten columns and the sort's counters.
-func (g *Numeric) meanOfSorted() float64 {
+func (g *Numeric) meanOfSorted(sort func([]float64)) float64 {
 	columns := make([]float64, columnsAtOnce*g.n)
-	s := newSorter(g.n)
 	var sum float64
 	for begin := 0; begin < g.loci; begin += columnsAtOnce {
 		width := min(columnsAtOnce, g.loci-begin)
@@ -32,7 +31,7 @@ func (g *Numeric) meanOfSorted() float64 {
 		}
 		for k := range width {
 			column := columns[k*g.n : (k+1)*g.n]
-			s.sort(column)
+			sort(column)
 			sum += gaps(column)
 		}
 	}
@@ -63,19 +62,14 @@ type sorter struct {
 	bucket, end []uint32
 }
 
-func newSorter(n int) *sorter {
+// sorting is the fastest way to sort n values.
+func sorting(n int) func([]float64) {
 	if n < radixBelow {
-		return &sorter{to: make([]uint64, n), bucket: make([]uint32, n), end: make([]uint32, n+1)}
+		s := &sorter{to: make([]uint64, n), bucket: make([]uint32, n), end: make([]uint32, n+1)}
+		return s.sortByBuckets
 	}
-	return &sorter{from: make([]uint64, n), to: make([]uint64, n)}
-}
-
-func (s *sorter) sort(values []float64) {
-	if len(values) < radixBelow {
-		s.sortByBuckets(values)
-	} else {
-		s.sortByDigits(values)
-	}
+	s := &sorter{from: make([]uint64, n), to: make([]uint64, n)}
+	return s.sortByDigits
 }
 
 // sortByDigits is a radix sort from the least significant digit on. Digits that

@@ -1,0 +1,149 @@
+//go:build unix
+
+package measure
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/evotel/evotel/semconv"
+)
+
+// perOp reports processor time, which other work on the machine disturbs less than
+// it does the time that passes. make bench-diversity compares it to a peer's.
+func perOp(b *testing.B, work func()) {
+	b.ReportAllocs()
+	begin := cpu(b)
+	for b.Loop() {
+		work()
+	}
+	b.ReportMetric(float64(cpu(b)-begin)/float64(b.N), "cpu-ns/op")
+}
+
+func cpu(b *testing.B) time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// uniform numbers the genes of a peer can make, too: SplitMix64 of 0, 1, 2, ...
+func uniform(i int) uint64 {
+	x := uint64(i+1) * 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+func uniformNumeric(n, loci int) *Numeric {
+	genes := make([]float64, n*loci)
+	for i := range genes {
+		genes[i] = float64(uniform(i)>>11) * 0x1p-53
+	}
+	return NewNumeric(genes, loci)
+}
+
+func uniformCategorical(n, loci int, alleles uint64) []int64 {
+	genes := make([]int64, n*loci)
+	for i := range genes {
+		genes[i] = int64(uniform(i) % alleles)
+	}
+	return genes
+}
+
+// BenchmarkManhattan is mean_pairwise_distance of numeric genomes.
+func BenchmarkManhattan(b *testing.B) {
+	for _, size := range [][2]int{{100, 64}, {100, 768}, {1000, 64}, {10_000, 768}} {
+		g := uniformNumeric(size[0], size[1])
+		b.Run(fmt.Sprintf("n=%d/d=%d", size[0], size[1]), func(b *testing.B) {
+			var mean float64
+			perOp(b, func() { mean, _ = g.meanDistance(Classes{}) })
+			b.ReportMetric(mean, "mean")
+		})
+	}
+}
+
+// BenchmarkHamming is mean_pairwise_distance of categorical genomes.
+func BenchmarkHamming(b *testing.B) {
+	for _, size := range [][2]int{{100, 64}, {1000, 64}, {10_000, 64}} {
+		g := NewCategorical(uniformCategorical(size[0], size[1], 4), size[1])
+		b.Run(fmt.Sprintf("n=%d/d=%d", size[0], size[1]), func(b *testing.B) {
+			var mean float64
+			perOp(b, func() { mean, _ = g.meanDistance(Classes{}) })
+			b.ReportMetric(mean, "mean")
+		})
+	}
+}
+
+// BenchmarkMeasures is each measure alone, by kind of genomes and n, at 64 loci.
+func BenchmarkMeasures(b *testing.B) {
+	for _, n := range []int{100, 1000, 10_000, 100_000} {
+		for kind, of := range map[string]func() Genomes{
+			"numeric":     func() Genomes { return uniformNumeric(n, 64) },
+			"categorical": func() Genomes { return NewCategorical(uniformCategorical(n, 64, 4), 64) },
+			"identity": func() Genomes {
+				names := make(Identities, n)
+				for i := range names {
+					names[i] = strconv.FormatUint(uniform(i)%uint64(n), 10)
+				}
+				return names
+			},
+		} {
+			genomes := of()
+			for _, name := range Default() {
+				if _, ok := New(genomes, 0).Compute(name); !ok {
+					continue
+				}
+				b.Run(fmt.Sprintf("%s/%s/n=%d", kind, name, n), func(b *testing.B) {
+					var e Estimate
+					perOp(b, func() { e, _ = New(genomes, 5_000_000).Compute(name) })
+					b.ReportMetric(e.Value, "value")
+					b.ReportMetric(e.StandardError, "stderr")
+				})
+			}
+		}
+	}
+}
+
+// BenchmarkKinds is what it takes to make genomes comparable.
+func BenchmarkKinds(b *testing.B) {
+	few, many := uniformCategorical(10_000, 64, 4), uniformCategorical(10_000, 64, math.MaxInt64)
+	genes := uniformNumeric(10_000, 64).genes
+	b.Run("categorical, 4 alleles", func(b *testing.B) { perOp(b, func() { NewCategorical(few, 64) }) })
+	b.Run("categorical, 10000 alleles", func(b *testing.B) { perOp(b, func() { NewCategorical(many, 64) }) })
+	b.Run("numeric", func(b *testing.B) { perOp(b, func() { NewNumeric(genes, 64) }) })
+}
+
+// BenchmarkCrossover is how pairsBelow and radixBelow were found: at 64 loci, by n,
+// and whether genes are uniform or have converged.
+func BenchmarkCrossover(b *testing.B) {
+	for _, n := range []int{4, 8, 12, 16, 24, 32, 48, 100, 400, 600, 800, 1000} {
+		for shape, width := range map[string]float64{"uniform": 1, "converged": 1e-9} {
+			g := uniformNumeric(n, 64)
+			for i := range g.genes {
+				g.genes[i] = 0.5 + width*(g.genes[i]-0.5)
+			}
+			name := fmt.Sprintf("n=%d/%s/", n, shape)
+			b.Run(name+"pairs", func(b *testing.B) { perOp(b, func() { g.meanOfPairs() }) })
+			b.Run(name+"buckets", func(b *testing.B) {
+				s := &sorter{to: make([]uint64, n), bucket: make([]uint32, n), end: make([]uint32, n+1)}
+				perOp(b, func() { g.meanOfSorted(s.sortByBuckets) })
+			})
+			b.Run(name+"digits", func(b *testing.B) {
+				s := &sorter{from: make([]uint64, n), to: make([]uint64, n)}
+				perOp(b, func() { g.meanOfSorted(s.sortByDigits) })
+			})
+		}
+	}
+}
+
+// BenchmarkVendi1 is the greatest matrix that is taken.
+func BenchmarkVendi1(b *testing.B) {
+	g := uniformNumeric(maxSpectrum, 64)
+	perOp(b, func() { New(g, 0).Compute(semconv.MeasureVendi1) })
+}
