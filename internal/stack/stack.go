@@ -79,12 +79,13 @@ func Start(ctx context.Context, options Options) (_ *Stack, err error) {
 	}{
 		{
 			name: "evotelcol",
-			args: []string{"--config", in("collector-config", "collector.yaml")},
+			args: []string{"--config", in("collector-config", "collector.yaml"), "--config", in("collector-config", "persistent.yaml")},
 			env: append([]string{
 				"EVOTEL_OTLP_GRPC_ENDPOINT=" + stack.OTLPGRPC,
 				"EVOTEL_OTLP_HTTP_ENDPOINT=" + stack.OTLPHTTP,
 				"EVOTEL_PROMETHEUS_ENDPOINT=" + stack.Exporter,
 				"EVOTEL_HEALTH_ENDPOINT=" + stack.Health,
+				"EVOTEL_STATE_DIR=" + in("collector"),
 				"EVOTEL_TELEMETRY_PORT=" + strconv.Itoa(portTelemetry+options.PortOffset),
 			}, options.CollectorEnv...),
 			ready: "http://" + stack.Health + "/status",

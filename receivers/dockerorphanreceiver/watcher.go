@@ -23,6 +23,12 @@ type RunLease interface {
 	Run(id string) sandbox.RunStatus
 }
 
+// sandboxListener is what a RunLease offers besides if it wants to know of each
+// sandbox: a run that starts some lives, whatever telemetry says.
+type sandboxListener interface {
+	Sandbox(run string, created time.Time)
+}
+
 // renewal is how long one connection to the event stream lasts: one that is
 // broken can look like a silent one.
 const renewal = time.Minute
@@ -37,6 +43,8 @@ type watcher struct {
 	reaper *reaper
 	ledger *ledger
 	meter  *meter
+	// heard is told of sandboxes; nil if nobody wants to know.
+	heard sandboxListener
 
 	up          bool
 	everTold    bool
@@ -63,6 +71,7 @@ func (w *watcher) start(_ context.Context, host component.Host) error {
 			return errors.Join(fmt.Errorf("\"lease\" must name an extension that knows runs, and %q is not one", w.cfg.Lease), client.Close())
 		}
 		ask = lease.Run
+		w.heard, _ = lease.(sandboxListener)
 	}
 	w.client = client
 	w.meter = newMeter(w.cfg, client, w.log)
@@ -122,6 +131,11 @@ func (w *watcher) scrape(ctx context.Context) (pmetric.Metrics, error) {
 			w.client.Reset()
 		}
 		return w.ledger.metrics(time.Now(), false), nil
+	}
+	if w.heard != nil {
+		for _, c := range containers {
+			w.heard.Sandbox(c.Claim.Run, c.State.Created)
+		}
 	}
 	found := w.judge(scan, containers)
 	w.reaper.consider(now, found)

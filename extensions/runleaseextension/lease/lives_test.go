@@ -34,7 +34,7 @@ func TestNoLiveRunIsEverCondemned(t *testing.T) {
 			}
 			w.pass(12 * time.Hour)
 			dead := map[*sender]bool{}
-			for range 150 {
+			for range 60 {
 				switch victim := loops[random.IntN(len(loops))]; random.IntN(8) {
 				case 0:
 					w.restart(time.Duration(random.Int64N(int64(30 * time.Hour))))

@@ -84,14 +84,24 @@ func (b *Book) Restore(text []byte) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.now()
-	// The clock may have been set back meanwhile.
+	// The clock may have been set back meanwhile. Nothing was heard in the
+	// future, nor before there was time.
 	ahead := max(0, s.Wall.Sub(now.Wall))
+	past := func(t time.Time) time.Time {
+		if t = t.Add(-ahead); t.Before(time.Unix(0, 0)) {
+			return time.Unix(0, 0)
+		}
+		if t.After(now.Wall) {
+			return now.Wall
+		}
+		return t
+	}
 	for key, from := range s.Sources {
 		if key == "" || len(b.sources) >= sourcesPerRun*b.policy.MaxRuns {
 			continue
 		}
 		to := b.source(key, from.Host, now)
-		to.wall, to.ended = from.Wall.Add(-ahead), now.Mono
+		to.wall, to.ended = past(from.Wall), now.Mono
 		to.known, to.longest = max(0, from.Known), min(max(0, from.Longest), b.policy.Retention)
 		b.signOfLife(to)
 	}
@@ -100,7 +110,7 @@ func (b *Book) Restore(text []byte) error {
 			continue
 		}
 		r := b.run(id, now)
-		r.wall, r.crowded = from.Wall.Add(-ahead), from.Crowded
+		r.wall, r.crowded = past(from.Wall), from.Crowded
 		for key, sw := range from.Words {
 			source, ok := b.sources[key]
 			if !ok {
@@ -113,7 +123,7 @@ func (b *Book) Restore(text []byte) error {
 			}
 			w.said = sw.Said
 			if sw.Ended != nil {
-				w.ended, w.since = true, Instant{Mono: now.Mono, Wall: sw.Ended.Add(-ahead)}
+				w.ended, w.since = true, Instant{Mono: now.Mono, Wall: past(*sw.Ended)}
 				source.turn(true, now.Mono)
 			}
 		}
