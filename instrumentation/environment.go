@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -63,8 +64,10 @@ func (e *environment) readOTLP(log *slog.Logger) {
 			e.plaintext = false
 		}
 	}
-	if endpoint := otlpVariable("ENDPOINT"); endpoint != "" && !strings.Contains(endpoint, "://") {
-		log.Warn("evotel: OTEL_EXPORTER_OTLP_ENDPOINT is no URL; write http:// or https:// before the host", "endpoint", endpoint)
+	if endpoint := otlpVariable("ENDPOINT"); endpoint != "" {
+		if u, err := url.Parse(endpoint); err != nil || u.Host == "" {
+			log.Warn("evotel: OTEL_EXPORTER_OTLP_ENDPOINT is no URL; write it as http://host:port or https://host:port")
+		}
 	}
 	// Neither is followed: Prometheus keeps totals and drops deltas, and rules and
 	// dashboards need the buckets of the conventions.

@@ -266,7 +266,7 @@ func TestWordsOfTheEnvironmentThatCannotBeFollowedAreWarnedOf(t *testing.T) {
 		"OTEL_METRIC_EXPORT_TIMEOUT":                               {"0", "number of milliseconds"},
 		"OTEL_EXPORTER_OTLP_PROTOCOL":                              {"http/json", "using http/protobuf"},
 		"OTEL_EXPORTER_OTLP_METRICS_PROTOCOL":                      {"http/json", "using http/protobuf"},
-		"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT":                      {"localhost:4318", "write http:// or https://"},
+		"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT":                      {"localhost:4318", "http://host:port"},
 		"OTEL_RESOURCE_ATTRIBUTES":                                 {"novalue", "check OTEL_RESOURCE_ATTRIBUTES"},
 		"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE":        {"delta", "Prometheus"},
 		"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": {"base2_exponential_bucket_histogram", "Prometheus"},

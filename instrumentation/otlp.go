@@ -154,7 +154,7 @@ func advice(err error) string {
 	case has("data refused due to high memory usage"):
 		return "The Collector refuses data for want of memory: give it more (limit_mib of its memory_limiter), or hand over smaller populations"
 	case has("no host in request url", "missing address"):
-		return "OTEL_EXPORTER_OTLP_ENDPOINT is no URL: write http:// or https:// before the host"
+		return "OTEL_EXPORTER_OTLP_ENDPOINT is no URL: write it as http://host:port or https://host:port"
 	case has("refused", "no such host", "unavailable"):
 		return "No Collector answers: start one, or set OTEL_EXPORTER_OTLP_ENDPOINT; OTEL_METRICS_EXPORTER=none sends nothing"
 	case has("deadline", "timeout", "context canceled"):
