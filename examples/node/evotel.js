@@ -2,7 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
-import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
+import {
+  AggregationTemporality, InstrumentType, MeterProvider, PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
 
 // Seconds. The default buckets are meant for milliseconds.
 const explicitBucketBoundaries = [
@@ -29,9 +31,14 @@ export class Run {
       .merge(detectResources({ detectors: [envDetector] })); // OTEL_SERVICE_NAME has the last word
     // OpenTelemetry's default of 60 s would make alerts a minute late.
     const interval = Number(process.env.OTEL_METRIC_EXPORT_INTERVAL) || 2000;
+    // Totals make the next export as good as a retry: none is waited for longer than this.
+    const exporter = new OTLPMetricExporter({ timeoutMillis: interval });
+    // With cumulative temporality this SDK goes on reporting gauges that are no longer observed, here individuals that
+    // have died. On the wire a gauge has no temporality.
+    exporter.selectAggregationTemporality = (type) => (type === InstrumentType.OBSERVABLE_GAUGE
+      ? AggregationTemporality.DELTA : AggregationTemporality.CUMULATIVE);
     const reader = new PeriodicExportingMetricReader({
-      // Totals make the next export as good as a retry: none is waited for longer than this.
-      exporter: new OTLPMetricExporter({ timeoutMillis: interval }),
+      exporter,
       exportIntervalMillis: interval,
       exportTimeoutMillis: interval,
       cardinalityLimits: { observableGauge: 1e6 }, // the default, 2000, would cut populations

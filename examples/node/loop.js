@@ -1,4 +1,5 @@
-// A small evolutionary loop, bit strings that shall become all ones, watched by evotel.
+// A small evolutionary loop, bit strings that shall become all ones, watched by evotel. The nearer they come, the more
+// they are alike: EvolutionDiversityCollapse fires then, as it should.
 // With the Collector running (`bin/evotel up`):
 //
 //     npm install --no-package-lock && node loop.js --iterations 200
@@ -17,7 +18,7 @@ const { values: args } = parseArgs({
 
 const score = (bits) => bits.filter(Boolean).length;
 const random = (n) => Math.floor(Math.random() * n);
-let population = Array.from({ length: 40 }, () => Array.from({ length: 64 }, () => Math.random() < 0.5));
+let population = Array.from({ length: 40 }, () => Array.from({ length: 256 }, () => Math.random() < 0.5));
 
 const run = new Run('node-loop', { runId: args['run-id'] });
 let stopped;

@@ -59,7 +59,7 @@ func New(t *testing.T, overlays ...string) *Collector {
 	t.Cleanup(func() {
 		c.Kill()
 		if t.Failed() {
-			text, _ := os.ReadFile(c.log)
+			text := c.Log()
 			t.Logf("the Collector's last lines:\n%s", text[max(0, len(text)-3000):])
 		}
 	})
@@ -110,6 +110,12 @@ func (c *Collector) Pause(t *testing.T) { require.NoError(t, c.cmd.Process.Signa
 
 // Resume lets it go on.
 func (c *Collector) Resume(t *testing.T) { require.NoError(t, c.cmd.Process.Signal(syscall.SIGCONT)) }
+
+// Log is what the Collector has logged.
+func (c *Collector) Log() string {
+	text, _ := os.ReadFile(c.log)
+	return string(text)
+}
 
 // Samples are the samples that Prometheus would scrape of the Collector now.
 func (c *Collector) Samples() Samples { return Scrape("http://" + c.Exporter + "/metrics") }

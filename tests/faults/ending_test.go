@@ -90,7 +90,7 @@ func TestHowARunEndedReachesPrometheus(t *testing.T) {
 		processes[e] = process
 	}
 	for e := range want {
-		require.Eventually(t, func() bool { return p.Ask(t, state(e, "running")).Value() == 1 }, 30*time.Second, 200*time.Millisecond, e)
+		require.Eventually(t, func() bool { return p.Ask(state(e, "running")).Value() == 1 }, 30*time.Second, 200*time.Millisecond, e)
 	}
 	for e, process := range processes {
 		kind := syscall.SIGTERM
@@ -107,15 +107,15 @@ func TestHowARunEndedReachesPrometheus(t *testing.T) {
 			continue
 		}
 		// Each scrape that sees it adds 1.
-		assert.Eventually(t, func() bool { return p.Ask(t, "sum_over_time("+state(e, end)+"[1m])").Value() >= 3 }, 20*time.Second, 200*time.Millisecond, e)
-		assert.Zero(t, p.Ask(t, "min_over_time("+state(e, "running")+"[5s])").Value(), e)
+		assert.Eventually(t, func() bool { return p.Ask("sum_over_time("+state(e, end)+"[1m])").Value() >= 3 }, 20*time.Second, 200*time.Millisecond, e)
+		assert.Zero(t, p.Ask("min_over_time("+state(e, "running")+"[5s])").Value(), e)
 	}
 	for e, end := range want {
 		if end != "" {
 			continue
 		}
-		assert.Equal(t, 0.0, p.Ask(t, "max_over_time("+state(e, "completed")+"[1m])").Value(), e)
-		assert.Equal(t, 0.0, p.Ask(t, "max_over_time("+state(e, "failed")+"[1m])").Value(), e)
-		assert.Eventually(t, func() bool { return len(p.Ask(t, state(e, "running"))) == 0 }, 30*time.Second, 200*time.Millisecond, e)
+		assert.Equal(t, 0.0, p.Ask("max_over_time("+state(e, "completed")+"[1m])").Value(), e)
+		assert.Equal(t, 0.0, p.Ask("max_over_time("+state(e, "failed")+"[1m])").Value(), e)
+		assert.Eventually(t, func() bool { return p.Ask("absent("+state(e, "running")+")").Value() == 1 }, 30*time.Second, 200*time.Millisecond, e)
 	}
 }
