@@ -168,6 +168,28 @@ func TestAnOutageIsWarnedOfOnce(t *testing.T) {
 	}
 }
 
+func TestACollectorThatHangsIsGivenUp(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // nobody accepts
+	require.NoError(t, err)
+	defer func() { _ = listener.Close() }()
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"+listener.Addr().String())
+	t.Setenv("OTEL_METRIC_EXPORT_TIMEOUT", "50")
+	for _, protocol := range []string{"grpc", "http/protobuf"} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+			log := &recorder{}
+			m := instrumentation.Start(t.Context(), instrumentation.WithExportInterval(10*time.Millisecond), instrumentation.WithLogger(log.logger()), instrumentation.WithResourceMonitor(false))
+			m.Run()
+			log.waitFor(t, 1, "level=WARN")
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			m.Shutdown(ctx)
+			log.waitFor(t, 1, "level=WARN")
+			assert.Contains(t, log.String(), "too slow or out of reach")
+		})
+	}
+}
+
 type grpcCollector struct {
 	collectormetrics.UnimplementedMetricsServiceServer
 }

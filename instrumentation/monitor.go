@@ -23,6 +23,8 @@ const (
 	// endedRunsKept is how many runs that have ended are still exported. A
 	// process that starts runs by the thousand must not grow for ever.
 	endedRunsKept = 16
+	// maxRuns is how many runs are exported at all: somebody may never end them.
+	maxRuns = 1000
 )
 
 // Monitor sends what the runs of a process report. All methods may be called
@@ -35,8 +37,9 @@ type Monitor struct {
 	resources *resourceMonitor
 	shutdown  sync.Once
 
-	mu   sync.Mutex
-	runs []*Run
+	mu           sync.Mutex
+	runs         []*Run
+	warnedOfRuns bool
 
 	room  atomic.Int64             // in use, of config.populationLimit
 	spare atomic.Pointer[snapshot] // to be filled again; a sync.Pool's would not outlive two garbage collections
@@ -88,7 +91,8 @@ func Start(ctx context.Context, opts ...Option) *Monitor {
 	return m
 }
 
-// Run begins a run.
+// Run begins a run. Of more than 1 000 that have not ended, the oldest are no
+// longer exported.
 func (m *Monitor) Run(opts ...RunOption) *Run {
 	if m == nil {
 		return nil
@@ -104,6 +108,14 @@ func (m *Monitor) Run(opts ...RunOption) *Run {
 		return false
 	})
 	m.runs = append(m.runs, r)
+	if len(m.runs) > maxRuns {
+		m.runs[0].forget()
+		m.runs = slices.Delete(m.runs, 0, 1)
+		if !m.warnedOfRuns {
+			m.warnedOfRuns = true
+			m.warn("evotel: more runs are going on than can be exported; the oldest are left out. Call End on those that are over", "limit", maxRuns)
+		}
+	}
 	return r
 }
 

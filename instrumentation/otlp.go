@@ -122,11 +122,11 @@ func (e *quietExporter) Export(ctx context.Context, rm *metricdata.ResourceMetri
 func (e *quietExporter) Shutdown(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	err := e.Exporter.Shutdown(ctx)
+	err := errors.Join(e.failed, e.Exporter.Shutdown(ctx))
 	if e.told {
-		return err
+		return nil
 	}
-	return errors.Join(e.failed, err)
+	return err
 }
 
 // advice says what to do about an export that failed. The text is all there is to
@@ -145,7 +145,7 @@ func advice(err error) string {
 	switch {
 	case has("401 unauthorized", "403 forbidden", "unauthenticated", "permissiondenied"):
 		return "The Collector refuses the credentials: set OTEL_EXPORTER_OTLP_HEADERS, for example to Authorization=Bearer%20TOKEN"
-	case has("request body too large", "413 request", "larger than max", "resourceexhausted", "exceeded"):
+	case has("request body too large", "message too large", "413 request", "larger than max", "resourceexhausted"):
 		return "The request is too large: raise max_recv_msg_size_mib and max_request_body_size of the Collector's OTLP receiver, or hand over smaller populations"
 	case has("404 not found", "unimplemented", "malformed http"):
 		return "Something else than OTLP answers there: check OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_PROTOCOL (http/protobuf is port 4318, grpc 4317)"

@@ -477,6 +477,16 @@ func TestEndedRunsAreKeptForAWhileOnly(t *testing.T) {
 	assert.True(t, ids[long.ID()], "a run that goes on stays")
 }
 
+func TestRunsThatNobodyEndsAreBounded(t *testing.T) {
+	log := &recorder{}
+	m, collect := monitor(t, instrumentation.WithLogger(log.logger()))
+	for i := range 1100 {
+		m.Run(instrumentation.WithRunID(strconv.Itoa(i))).Population("", individuals(1))
+	}
+	assert.Len(t, collect().individuals(), 1000)
+	log.waitFor(t, 1, "more runs")
+}
+
 func TestEverythingMayHappenAtOnce(t *testing.T) {
 	m, collect := monitor(t)
 	const workers, iterations = 8, 200

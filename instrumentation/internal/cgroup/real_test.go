@@ -3,6 +3,7 @@ package cgroup_test
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -46,12 +47,12 @@ func TestMain(m *testing.M) {
 func limitedGroup(t *testing.T) (dir string) {
 	name := "evotel-test-" + strconv.Itoa(os.Getpid())
 	var problems []error
-	for root, file := range map[string]string{"/sys/fs/cgroup/memory": "memory.limit_in_bytes", "/sys/fs/cgroup": "memory.max"} {
-		dir := filepath.Join(root, name)
+	for _, here := range [][2]string{{"/sys/fs/cgroup/memory", "memory.limit_in_bytes"}, {"/sys/fs/cgroup", "memory.max"}} {
+		dir := filepath.Join(here[0], name)
 		err := os.Mkdir(dir, 0o755)
 		if err == nil {
 			t.Cleanup(func() { _ = os.Remove(dir) })
-			err = os.WriteFile(filepath.Join(dir, file), []byte(strconv.Itoa(limit)), 0o600)
+			err = set(filepath.Join(dir, here[1]), limit)
 		}
 		if err == nil {
 			return dir
@@ -61,6 +62,16 @@ func limitedGroup(t *testing.T) (dir string) {
 	require.Empty(t, os.Getenv("CI"), "no cgroup can be made: %v", problems)
 	t.Skipf("no cgroup can be made here, which takes root: %v", problems)
 	return ""
+}
+
+// set writes to a file of a cgroup. It makes none, where there is no cgroup.
+func set(file string, value int) error {
+	f, err := os.OpenFile(file, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(strconv.Itoa(value))
+	return errors.Join(err, f.Close())
 }
 
 func TestAProcessKnowsItsRealLimit(t *testing.T) {
@@ -73,7 +84,7 @@ func TestAProcessKnowsItsRealLimit(t *testing.T) {
 	answer, err := inside.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, inside.Start())
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(inside.Process.Pid)), 0o600))
+	require.NoError(t, set(filepath.Join(dir, "cgroup.procs"), inside.Process.Pid))
 	_, err = begin.Write([]byte("\n"))
 	require.NoError(t, err)
 	var got cgroup.Memory
