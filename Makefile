@@ -92,6 +92,16 @@ test-integration: build
 	@echo "integration tests"
 	@go test -p 1 -count=1 -timeout 20m ./tests/...
 
+$(BIN)/dockerload-peer: tests/dockerload/builder-config.yaml tests/dockerload/tools/go.mod tests/dockerload/tools/go.sum
+	@mkdir -p build
+	$(STEP) "dockerload-peer, what the receiver is measured against (about 2 minutes the first time)" sh -c "$(GOBUILD) -modfile=tests/dockerload/tools/go.mod -o $(BIN)/dockerload-builder go.opentelemetry.io/collector/cmd/builder && $(BIN)/dockerload-builder --config tests/dockerload/builder-config.yaml --skip-compilation && cd build/dockerload-peer && $(GOBUILD) -o $@ ."
+
+## bench-docker: what watching 300 sandboxes costs, against the usual receiver (SANDBOXES=300, PERIOD=1m, SOAK=10m for memory, too)
+.PHONY: bench-docker
+bench-docker: $(BIN)/evotelcol $(BIN)/dockerload-peer
+	@EVOTEL_DOCKERLOAD_PEER=$(BIN)/dockerload-peer EVOTEL_DOCKERLOAD_SANDBOXES=$(or $(SANDBOXES),300) EVOTEL_DOCKERLOAD_PERIOD=$(or $(PERIOD),1m) \
+		EVOTEL_DOCKERLOAD_SOAK=$(SOAK) go test -count=1 -v -timeout 3h ./tests/dockerload
+
 ## clean: remove what was built
 .PHONY: clean
 clean:

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"os"
 	"strconv"
 	"time"
 )
@@ -40,9 +39,9 @@ const (
 type Option func(*labelOptions)
 
 type labelOptions struct {
-	pid      int
+	pid      int // 0: the caller
 	deadline time.Time
-	proc     Proc
+	proc     Proc // empty: DefaultProc
 }
 
 // WithOwner names the process with this PID as the owner. Default: the calling
@@ -57,7 +56,8 @@ func WithDeadline(t time.Time) Option {
 	return func(o *labelOptions) { o.deadline = t }
 }
 
-// WithProc reads the owner from another mount of /proc. Default: DefaultProc.
+// WithProc reads the owner from another mount of /proc, and takes WithOwner's
+// PID as that mount numbers it. Default: DefaultProc, and the caller's number.
 func WithProc(p Proc) Option {
 	return func(o *labelOptions) { o.proc = p }
 }
@@ -66,13 +66,22 @@ func WithProc(p Proc) Option {
 // What can't be read (all of the owner where there is no /proc) is left out; a
 // sandbox without it is unverifiable, and kept.
 func Labels(runID string, opts ...Option) map[string]string {
-	o := labelOptions{pid: os.Getpid(), proc: DefaultProc}
+	var o labelOptions
 	for _, opt := range opts {
 		opt(&o)
 	}
 	labels := map[string]string{LabelSandbox: SelectorValue, LabelRunID: runID}
 	if !o.deadline.IsZero() {
 		labels[LabelDeadline] = o.deadline.UTC().Format(time.RFC3339)
+	}
+	if o.proc == "" {
+		o.proc = DefaultProc
+		if o.pid != 0 && o.proc.foreign() {
+			return labels // there the number may be somebody else's
+		}
+	}
+	if o.pid == 0 {
+		o.pid = o.proc.self()
 	}
 	process := o.proc.Process(o.pid)
 	if process.Status != ProcessRunning {

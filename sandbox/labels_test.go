@@ -56,6 +56,19 @@ func TestLabelsNameTheNamespaceThatNumbersTheOwner(t *testing.T) {
 	}, labels)
 }
 
+func TestLabelsOfACallerWhoseProcIsOfAnotherNamespace(t *testing.T) {
+	// As after unshare(1) with --pid and without --mount-proc.
+	proc := newTree(t)
+	proc.kernel()
+	proc.process(7, stat("somebody", 'S', 1, 1234), "NSpid:\t7", "pid:[4026531836]")
+	proc.process(300, stat("loop", 'S', 1, 5000), "NSpid:\t300\t7", "pid:[4026532009]")
+	proc.link("self", "300")
+	labels := sandbox.Labels("r", sandbox.WithProc(proc.Proc))
+	assert.Equal(t, "300", labels[sandbox.LabelOwnerPID])
+	assert.Equal(t, "5000", labels[sandbox.LabelOwnerStart])
+	assert.Equal(t, "pid:[4026531836]", labels[sandbox.LabelOwnerPIDNS])
+}
+
 func TestParseClaimIgnoresWhatItDoesNotUnderstand(t *testing.T) {
 	good := map[string]string{
 		sandbox.LabelSandbox: "1", sandbox.LabelRunID: "run 1 – größer", sandbox.LabelOwnerMachine: machine,

@@ -143,6 +143,21 @@ func (p Proc) pidNamespace() string {
 	return ""
 }
 
+// self returns the caller's own PID as this mount numbers it, or 0. It is not
+// what the caller's own PID namespace calls it where that was entered without
+// mounting /proc anew.
+func (p Proc) self() int {
+	pid, err := strconv.Atoi(p.link("self"))
+	if err != nil {
+		return 0
+	}
+	return pid
+}
+
+// foreign is whether this mount is known to be that of a PID namespace further
+// out than the caller's.
+func (p Proc) foreign() bool { return len(innerPIDs(p.read("self", "status"))) > 1 }
+
 // PIDNamespaceOf returns the PID namespace of a process, or "".
 func (p Proc) PIDNamespaceOf(pid int) string { return p.link(strconv.Itoa(pid), "ns", "pid") }
 

@@ -141,6 +141,7 @@ func (w *watcher) scrape(ctx context.Context) (pmetric.Metrics, error) {
 	w.reaper.consider(now, found)
 	w.meter.measure(scan, found)
 	w.ledger.scan(now, found)
+	w.log.Debug("Scanned the sandboxes.", zap.Int("containers", len(found)), zap.Duration("took", time.Since(now)))
 	if w.ledger.isCrowded() && !w.crowdedTold {
 		w.crowdedTold = true
 		w.log.Warn("There are more runs than max_runs; the further ones are reported as of no known run. Is each sandbox labelled with a run of its own?",

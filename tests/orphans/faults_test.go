@@ -49,7 +49,7 @@ func TestTheReceiverGetsOverAnEngineThatIsAway(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			pid, kill := owner(t)
 			kept := []string{engine.Run(t, image, sandbox.Labels("alive"))}
-			many(t, engine, image, 3, sandbox.Labels("killed", sandbox.WithOwner(pid)))
+			engine.RunMany(t, image, 3, sandbox.Labels("killed", sandbox.WithOwner(pid)))
 			w := start(t, test.endpoint, func(c *dockerorphanreceiver.Config) {
 				c.Timeout = timeout
 				c.Cleanup.Grace = 2 * time.Second

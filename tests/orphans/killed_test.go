@@ -35,8 +35,8 @@ func TestKilledLoopsLeaveNothing(t *testing.T) {
 	image := engine.Image(t)
 
 	kept := slices.Concat(
-		many(t, engine, image, beside, sandbox.Labels("alive")),
-		many(t, engine, image, beside, nil),
+		engine.RunMany(t, image, beside, sandbox.Labels("alive")),
+		engine.RunMany(t, image, beside, nil),
 	)
 	before := inspect(t, engine, kept)
 	w := start(t, engine.Endpoint, func(c *dockerorphanreceiver.Config) { c.Cleanup.MaxPerScan = 100 })
@@ -183,7 +183,7 @@ func TestSandboxesOfLoopsInContainers(t *testing.T) {
 	t.Parallel()
 	engine := dockertest.Start(t)
 	image := engine.Image(t)
-	loops := many(t, engine, image, 3, nil)
+	loops := engine.RunMany(t, image, 3, nil)
 	removed, restarted, alive := loops[0], loops[1], loops[2]
 	// What a loop in a container writes.
 	labels := func(id string) map[string]string {
@@ -221,7 +221,7 @@ func TestTwoReceiversDoNotFight(t *testing.T) {
 	image := engine.Image(t)
 	pid, kill := owner(t)
 	const n = 12
-	many(t, engine, image, n, sandbox.Labels("killed", sandbox.WithOwner(pid)))
+	engine.RunMany(t, image, n, sandbox.Labels("killed", sandbox.WithOwner(pid)))
 	kept := []string{engine.Run(t, image, sandbox.Labels("alive"))}
 	both := []*watch{start(t, engine.Endpoint), start(t, engine.Endpoint)}
 	for _, w := range both {

@@ -14,6 +14,8 @@ import (
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/receiver/receivertest"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest"
 
 	"github.com/evotel/evotel/receivers/dockerorphanreceiver"
 	"github.com/evotel/evotel/semconv"
@@ -51,7 +53,9 @@ func start(t *testing.T, endpoint string, change ...func(c *dockerorphanreceiver
 		f(cfg)
 	}
 	require.NoError(t, cfg.Validate())
-	receiver, err := factory.CreateMetrics(t.Context(), receivertest.NewNopSettings(factory.Type()), cfg, next)
+	settings := receivertest.NewNopSettings(factory.Type())
+	settings.Logger = zaptest.NewLogger(t, zaptest.Level(zapcore.WarnLevel))
+	receiver, err := factory.CreateMetrics(t.Context(), settings, cfg, next)
 	require.NoError(t, err)
 	require.NoError(t, receiver.Start(t.Context(), componenttest.NewNopHost()))
 	t.Cleanup(func() { assert.NoError(t, receiver.Shutdown(context.Background())) })
@@ -160,21 +164,4 @@ func becomes(t *testing.T, e *dockertest.Engine, want []string) time.Duration {
 	took := time.Since(began)
 	assert.ElementsMatch(t, want, containers(t, e))
 	return took
-}
-
-// many starts n sandboxes, a few at a time.
-func many(t *testing.T, e *dockertest.Engine, image string, n int, labels map[string]string) []string {
-	t.Helper()
-	ids := make([]string, n)
-	slots := make(chan struct{}, 4)
-	var wg sync.WaitGroup
-	for i := range n {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			ids[i] = e.Run(t, image, labels)
-		})
-	}
-	wg.Wait()
-	return ids
 }

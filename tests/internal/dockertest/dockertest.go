@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -105,6 +106,23 @@ func removeAll(t testing.TB, e *Engine) {
 func (e *Engine) Run(t testing.TB, imageName string, labels map[string]string) string {
 	t.Helper()
 	return e.RunWith(t, imageName, labels, container.HostConfig{})
+}
+
+// RunMany runs n sleepers with the same labels, and starts a few at a time.
+func (e *Engine) RunMany(t testing.TB, imageName string, n int, labels map[string]string) []string {
+	t.Helper()
+	ids := make([]string, n)
+	slots := make(chan struct{}, 4)
+	var wg sync.WaitGroup
+	for i := range n {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			ids[i] = e.Run(t, imageName, labels)
+		})
+	}
+	wg.Wait()
+	return ids
 }
 
 // RunWith is Run with limits and with arguments for the sleeper.
