@@ -43,7 +43,7 @@ func (m *meter) measure(ctx context.Context, found []finding) {
 		if !f.running() {
 			continue
 		}
-		if f.usage, f.used = m.read(ctx, f.ID); !f.used && (m.cgroup == nil || m.blind[f.ID]) {
+		if f.usage, f.used = m.read(ctx, f); !f.used && (m.cgroup == nil || m.blind[f.ID]) {
 			ask = append(ask, f)
 		}
 	}
@@ -58,7 +58,7 @@ func (m *meter) measure(ctx context.Context, found []finding) {
 		}
 	})
 	for i := range found {
-		if found[i].HostNetwork {
+		if found[i].Network == docker.NetworkHost {
 			// The interfaces, and what goes through them, are the host's.
 			found[i].usage.NetworkReceived, found[i].usage.NetworkSent = 0, 0
 		}
@@ -67,11 +67,12 @@ func (m *meter) measure(ctx context.Context, found []finding) {
 }
 
 // read reads the files, and asks the Engine once for where they are.
-func (m *meter) read(ctx context.Context, id string) (cgroup.Usage, bool) {
+func (m *meter) read(ctx context.Context, f *finding) (cgroup.Usage, bool) {
+	id, network := f.ID, f.Network == docker.NetworkOwn
 	if m.cgroup == nil || m.blind[id] {
 		return cgroup.Usage{}, false
 	}
-	u, err := m.cgroup.Read(id)
+	u, err := m.cgroup.Read(id, network)
 	if err == nil {
 		return u, true
 	}
@@ -80,7 +81,7 @@ func (m *meter) read(ctx context.Context, id string) (cgroup.Usage, bool) {
 		return cgroup.Usage{}, false // it has just stopped, or the Engine is slow
 	}
 	if m.cgroup.Learn(id, c.PID) == nil {
-		if u, err := m.cgroup.Read(id); err == nil {
+		if u, err := m.cgroup.Read(id, network); err == nil {
 			return u, true
 		}
 	}

@@ -41,8 +41,8 @@ type Container struct {
 	ImageID string
 	Claim   sandbox.Claim
 	State   sandbox.State
-	// HostNetwork is whether it shares the host's network interfaces.
-	HostNetwork bool
+	// Network is whose network interfaces it uses.
+	Network Network
 	// The rest is known from Inspect only.
 
 	// Started is when it last started; zero if never.
@@ -52,6 +52,29 @@ type Container struct {
 	OOMKilled bool
 	// PID is its first process on the Engine's host; 0 unless running.
 	PID int
+}
+
+// Network is whose network interfaces a container uses.
+type Network int
+
+// Whose interfaces a container can use.
+const (
+	// NetworkOwn: its own, or those of another container.
+	NetworkOwn Network = iota
+	// NetworkNone but the loopback.
+	NetworkNone
+	// NetworkHost: all that the host has.
+	NetworkHost
+)
+
+func networkOf(mode container.NetworkMode) Network {
+	switch {
+	case mode.IsHost():
+		return NetworkHost
+	case mode.IsNone():
+		return NetworkNone
+	}
+	return NetworkOwn
 }
 
 // List returns all containers that carry the selector label, in any state.
@@ -72,9 +95,9 @@ func (c *Client) List(ctx context.Context) ([]Container, error) {
 		}
 		found = append(found, Container{
 			ID: s.ID, Name: name, Image: s.Image, ImageID: s.ImageID,
-			Claim:       sandbox.ParseClaim(s.Labels),
-			State:       sandbox.State{Status: s.State, Created: time.Unix(s.Created, 0)},
-			HostNetwork: container.NetworkMode(s.HostConfig.NetworkMode).IsHost(),
+			Claim:   sandbox.ParseClaim(s.Labels),
+			State:   sandbox.State{Status: s.State, Created: time.Unix(s.Created, 0)},
+			Network: networkOf(container.NetworkMode(s.HostConfig.NetworkMode)),
 		})
 	}
 	return found, nil
@@ -108,9 +131,11 @@ func (c *Client) Inspect(ctx context.Context, id string) (Container, error) {
 			Created:  parseTime(s.Created),
 			Finished: parseTime(s.State.FinishedAt),
 		},
-		HostNetwork: s.HostConfig != nil && s.HostConfig.NetworkMode.IsHost(),
-		Started:     parseTime(s.State.StartedAt),
-		ExitCode:    s.State.ExitCode, OOMKilled: s.State.OOMKilled, PID: s.State.Pid,
+		Started:  parseTime(s.State.StartedAt),
+		ExitCode: s.State.ExitCode, OOMKilled: s.State.OOMKilled, PID: s.State.Pid,
+	}
+	if s.HostConfig != nil {
+		found.Network = networkOf(s.HostConfig.NetworkMode)
 	}
 	if s.Config != nil {
 		found.Image = s.Config.Image

@@ -12,6 +12,7 @@ import (
 
 	"github.com/evotel/evotel/sandbox"
 	"github.com/evotel/evotel/sandbox/docker"
+	"github.com/evotel/evotel/sandbox/docker/cgroup"
 	"github.com/evotel/evotel/sandbox/docker/enginetest"
 )
 
@@ -34,7 +35,7 @@ func TestListReadsClaims(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []docker.Container{{
 		ID: "a", Name: "box", Image: "img", ImageID: "img", Claim: sandbox.Claim{Sandbox: true, Run: "r"},
-		State: sandbox.State{Status: "running", Created: time.Unix(1780000000, 0)}, HostNetwork: true,
+		State: sandbox.State{Status: "running", Created: time.Unix(1780000000, 0)}, Network: docker.NetworkHost,
 	}}, got)
 }
 
@@ -179,4 +180,20 @@ func TestDialRefusesWhatIsNoAddress(t *testing.T) {
 func TestShort(t *testing.T) {
 	assert.Equal(t, "0123456789ab", docker.Short("0123456789abcdef"))
 	assert.Equal(t, "abc", docker.Short("abc"))
+}
+
+func TestStatsOfAContainerThatHasStoppedAreNone(t *testing.T) {
+	e := enginetest.Start(t)
+	c := dial(t, e)
+	e.Put(enginetest.Container{ID: "a", Status: "running", CPU: 5}, enginetest.Container{ID: "b", Status: "exited"})
+	got, err := c.Stats(t.Context(), "a")
+	require.NoError(t, err)
+	assert.Equal(t, cgroup.Usage{CPU: 5, Memory: 700, NetworkReceived: 1000, NetworkSent: 2000, DiskRead: 30, DiskWritten: 40}, got)
+	for _, id := range []string{"b", "none"} {
+		_, err := c.Stats(t.Context(), id)
+		require.ErrorIs(t, err, docker.ErrGone, id)
+	}
+	e.Fail(func(w http.ResponseWriter, _ *http.Request) bool { _, _ = w.Write([]byte("{")); return true })
+	_, err = c.Stats(t.Context(), "a")
+	require.ErrorContains(t, err, "reading the resource use of container a")
 }

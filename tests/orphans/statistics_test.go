@@ -100,7 +100,7 @@ func TestUsageIsMeasured(t *testing.T) {
 		// Memory is returned late by the kernel's caches for each CPU.
 		var files, api cgroup.Usage
 		require.Eventually(t, func() bool {
-			files, err = reader.Read(id)
+			files, err = reader.Read(id, true)
 			require.NoError(t, err)
 			api, err = client.Stats(t.Context(), id)
 			require.NoError(t, err)

@@ -49,6 +49,21 @@ type Reader struct {
 	// pids holds a process of each container whose processes the cgroup files
 	// don't number for us.
 	pids map[string]int
+	// places remembers where containers were found, which spares half the reads.
+	places map[string]place
+	// blkio names the block I/O files that the kernel has; nil if not known yet.
+	blkio  []string
+	buffer []byte
+}
+
+// place is where a container's files are.
+type place struct {
+	path string // below a controller's root
+	pid  string // one of its processes
+	cpu  time.Duration
+	// told is whether the process is one that we were told of, which has to be
+	// verified each time.
+	told bool
 }
 
 // NewReader returns a reader of the cgroups mounted at root (usually
@@ -59,7 +74,7 @@ func NewReader(root, proc string) *Reader {
 		root: root, proc: proc, v2: err == nil,
 		// cgroupfs and systemd drivers.
 		parents: []string{"docker", "system.slice"},
-		pids:    map[string]int{},
+		pids:    map[string]int{}, places: map[string]place{},
 	}
 }
 
@@ -106,6 +121,7 @@ const maxParents = 64
 // Retain forgets the containers that keep does not name.
 func (r *Reader) Retain(keep func(id string) bool) {
 	maps.DeleteFunc(r.pids, func(id string, _ int) bool { return !keep(id) })
+	maps.DeleteFunc(r.places, func(id string, _ place) bool { return !keep(id) })
 }
 
 // containerPaths returns the paths in a /proc/PID/cgroup that lead to the
@@ -131,7 +147,7 @@ func containerPaths(file, id string) []string {
 func (r *Reader) leaf(parent, id string) (path, procs string) {
 	for _, name := range []string{id, "docker-" + id + ".scope"} {
 		path := filepath.Join(parent, name)
-		if b, err := os.ReadFile(r.file("memory", path, "cgroup.procs")); err == nil {
+		if b, err := r.read(r.file("memory", path, "cgroup.procs")); err == nil {
 			return path, string(b)
 		}
 	}
@@ -146,41 +162,91 @@ func (r *Reader) file(controller, path, name string) string {
 }
 
 // Read returns a container's use, or ErrNotVisible if that takes Learn first.
-func (r *Reader) Read(id string) (Usage, error) {
-	fail := func(err error) (Usage, error) {
-		return Usage{}, fmt.Errorf("reading the cgroup of container %.12s: %w", id, err)
+// One that has no network of its own has no network figures either.
+func (r *Reader) Read(id string, network bool) (Usage, error) {
+	at, known := r.places[id]
+	if known {
+		u, err := r.readAt(at, network)
+		// Where it has used less than before it was restarted, and its process
+		// is another one.
+		if err == nil && u.CPU >= at.cpu {
+			at.cpu = u.CPU
+			r.places[id] = at
+			return u, nil
+		}
+		delete(r.places, id)
 	}
+	at, err := r.find(id, network)
+	if err == nil {
+		var u Usage
+		if u, err = r.readAt(at, network); err == nil {
+			if at.cpu = u.CPU; !at.told {
+				r.places[id] = at
+			}
+			return u, nil
+		}
+	}
+	return Usage{}, fmt.Errorf("reading the cgroup of container %.12s: %w", id, err)
+}
+
+// find looks for the container's files.
+func (r *Reader) find(id string, network bool) (place, error) {
 	for _, parent := range r.parents {
 		path, procs := r.leaf(parent, id)
 		if path == "" {
 			continue
 		}
-		read := r.readV1
-		if r.v2 {
-			read = r.readV2
+		at := place{path: path}
+		if !network {
+			return at, nil
 		}
-		u, err := read(path)
-		if err != nil {
-			return fail(err)
+		at.pid, _, _ = strings.Cut(strings.TrimSpace(procs), "\n")
+		if at.pid == "" || at.pid == "0" {
+			// Its processes are outside our own PID namespace, or have cgroups of
+			// their own further down.
+			known, ok := r.pids[id]
+			if !ok {
+				return at, ErrNotVisible
+			}
+			at.pid, at.told = strconv.Itoa(known), true
+			if of, err := os.ReadFile(filepath.Join(r.proc, at.pid, "cgroup")); err != nil || len(containerPaths(string(of), id)) == 0 {
+				// Somebody else has its number by now.
+				delete(r.pids, id)
+				return at, ErrNotVisible
+			}
 		}
-		if u.NetworkReceived, u.NetworkSent, err = r.network(id, procs); err != nil {
-			return fail(err)
-		}
-		return u, nil
+		return at, nil
 	}
-	return fail(ErrNotVisible)
+	return place{}, ErrNotVisible
+}
+
+func (r *Reader) readAt(at place, network bool) (Usage, error) {
+	read := r.readV1
+	if r.v2 {
+		read = r.readV2
+	}
+	u, err := read(at.path)
+	if err != nil || !network {
+		return u, err
+	}
+	b, err := r.read(filepath.Join(r.proc, at.pid, "net", "dev"))
+	if err != nil {
+		return Usage{}, err
+	}
+	u.NetworkReceived, u.NetworkSent = netDev(string(b))
+	return u, nil
 }
 
 func (r *Reader) readV1(path string) (Usage, error) {
-	cpu, err := readNumber(r.file("cpuacct", path, "cpuacct.usage"))
+	cpu, err := r.readNumber(r.file("cpuacct", path, "cpuacct.usage"))
 	if err != nil {
 		return Usage{}, err
 	}
-	memory, err := readNumber(r.file("memory", path, "memory.usage_in_bytes"))
+	memory, err := r.readNumber(r.file("memory", path, "memory.usage_in_bytes"))
 	if err != nil {
 		return Usage{}, err
 	}
-	stat, err := os.ReadFile(r.file("memory", path, "memory.stat"))
+	stat, err := r.read(r.file("memory", path, "memory.stat"))
 	if err != nil {
 		return Usage{}, err
 	}
@@ -188,9 +254,8 @@ func (r *Reader) readV1(path string) (Usage, error) {
 		CPU:    time.Duration(cpu),
 		Memory: WorkingSet(memory, field(string(stat), "total_inactive_file")),
 	}
-	// Not every kernel accounts block I/O; the figures are then 0.
-	for _, name := range []string{"blkio.io_service_bytes_recursive", "blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_service_bytes"} {
-		b, err := os.ReadFile(r.file("blkio", path, name))
+	for _, name := range r.blockFiles(path) {
+		b, err := r.read(r.file("blkio", path, name))
 		if err != nil {
 			continue
 		}
@@ -201,52 +266,45 @@ func (r *Reader) readV1(path string) (Usage, error) {
 	return u, nil
 }
 
+// blockFiles returns the files that may tell of block I/O. Which of them a
+// kernel has, and which it counts in, depends on its schedulers; where it counts
+// in none the figures are 0.
+func (r *Reader) blockFiles(path string) []string {
+	if r.blkio == nil {
+		r.blkio = []string{}
+		for _, name := range []string{"blkio.io_service_bytes_recursive", "blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_service_bytes"} {
+			if len(r.blkio) > 0 && name == "blkio.throttle.io_service_bytes" && r.blkio[len(r.blkio)-1] == "blkio.throttle.io_service_bytes_recursive" {
+				continue // it has nothing to add
+			}
+			if _, err := os.Stat(r.file("blkio", path, name)); err == nil {
+				r.blkio = append(r.blkio, name)
+			}
+		}
+	}
+	return r.blkio
+}
+
 func (r *Reader) readV2(path string) (Usage, error) {
-	cpu, err := os.ReadFile(r.file("", path, "cpu.stat"))
+	cpu, err := r.read(r.file("", path, "cpu.stat"))
 	if err != nil {
 		return Usage{}, err
 	}
-	memory, err := readNumber(r.file("", path, "memory.current"))
+	used := time.Duration(field(string(cpu), "usage_usec")) * time.Microsecond
+	memory, err := r.readNumber(r.file("", path, "memory.current"))
 	if err != nil {
 		return Usage{}, err
 	}
-	stat, err := os.ReadFile(r.file("", path, "memory.stat"))
+	stat, err := r.read(r.file("", path, "memory.stat"))
 	if err != nil {
 		return Usage{}, err
 	}
 	u := Usage{
-		CPU:    time.Duration(field(string(cpu), "usage_usec")) * time.Microsecond,
+		CPU:    used,
 		Memory: WorkingSet(memory, field(string(stat), "inactive_file")),
 	}
 	// Absent where the io controller was not delegated, as in rootless mode.
-	if b, err := os.ReadFile(r.file("", path, "io.stat")); err == nil {
+	if b, err := r.read(r.file("", path, "io.stat")); err == nil {
 		u.DiskRead, u.DiskWritten = ioStat(string(b))
 	}
 	return u, nil
-}
-
-// network sums the interfaces in the network namespace of a process of the
-// container.
-func (r *Reader) network(id, procs string) (received, sent uint64, err error) {
-	pid, _, _ := strings.Cut(strings.TrimSpace(procs), "\n")
-	if pid == "" || pid == "0" {
-		// Its processes are outside our own PID namespace, or have cgroups of
-		// their own further down.
-		known, ok := r.pids[id]
-		if !ok {
-			return 0, 0, ErrNotVisible
-		}
-		pid = strconv.Itoa(known)
-		if of, err := os.ReadFile(filepath.Join(r.proc, pid, "cgroup")); err != nil || len(containerPaths(string(of), id)) == 0 {
-			// Somebody else has its number by now.
-			delete(r.pids, id)
-			return 0, 0, ErrNotVisible
-		}
-	}
-	b, err := os.ReadFile(filepath.Join(r.proc, pid, "net", "dev"))
-	if err != nil {
-		return 0, 0, err
-	}
-	received, sent = netDev(string(b))
-	return received, sent, nil
 }

@@ -99,11 +99,11 @@ func TestContainersAreFoundWhereTheDriverPutsThem(t *testing.T) {
 			r := cgroup.NewReader(m.root, m.proc)
 			require.True(t, r.Available())
 			if test.learn {
-				_, err := r.Read(id)
+				_, err := r.Read(id, true)
 				require.ErrorIs(t, err, cgroup.ErrNotVisible)
 				require.NoError(t, r.Learn(id, 300))
 			}
-			got, err := r.Read(id)
+			got, err := r.Read(id, true)
 			require.NoError(t, err)
 			assert.Equal(t, want, got)
 		})
@@ -118,7 +118,7 @@ func TestNeighboursOfALearntContainerAreFound(t *testing.T) {
 	m.process(301, "0::/loops/"+id+"\n")
 	r := cgroup.NewReader(m.root, m.proc)
 	require.NoError(t, r.Learn(id, 301))
-	_, err := r.Read(second)
+	_, err := r.Read(second, true)
 	require.NoError(t, err)
 }
 
@@ -129,7 +129,7 @@ func TestAReaderInAContainerSeesLessOfThePath(t *testing.T) {
 		m.process(300, "0::/outer/a/docker/"+id+"\n")
 		r := cgroup.NewReader(m.root, m.proc)
 		require.NoError(t, r.Learn(id, 300), visible)
-		got, err := r.Read(id)
+		got, err := r.Read(id, true)
 		require.NoError(t, err)
 		assert.Equal(t, want, got)
 	}
@@ -142,10 +142,10 @@ func TestProcessesFurtherDown(t *testing.T) {
 	m.write(filepath.Join(m.root, "docker", id, "cgroup.procs"), "")
 	m.process(300, "0::/docker/"+id+"/init.scope\n")
 	r := cgroup.NewReader(m.root, m.proc)
-	_, err := r.Read(id)
+	_, err := r.Read(id, true)
 	require.ErrorIs(t, err, cgroup.ErrNotVisible)
 	require.NoError(t, r.Learn(id, 300))
-	got, err := r.Read(id)
+	got, err := r.Read(id, true)
 	require.NoError(t, err)
 	assert.Equal(t, want, got)
 }
@@ -156,23 +156,23 @@ func TestProcessesOutsideOurPIDNamespace(t *testing.T) {
 	m.container("docker/" + id)
 	m.write(filepath.Join(m.root, "memory", "docker", id, "cgroup.procs"), "0\n0\n")
 	r := cgroup.NewReader(m.root, m.proc)
-	_, err := r.Read(id)
+	_, err := r.Read(id, true)
 	require.ErrorIs(t, err, cgroup.ErrNotVisible)
 	require.NoError(t, r.Learn(id, 300))
-	got, err := r.Read(id)
+	got, err := r.Read(id, true)
 	require.NoError(t, err)
 	assert.Equal(t, want, got)
 
 	t.Run("a number that somebody else has by now", func(t *testing.T) {
 		m.process(300, "9:memory:/docker/"+strings.Repeat("2c", 32)+"\n")
-		_, err := r.Read(id)
+		_, err := r.Read(id, true)
 		require.ErrorIs(t, err, cgroup.ErrNotVisible)
 	})
 	t.Run("a container that is gone", func(t *testing.T) {
 		m.process(300, "9:memory:/docker/"+id+"\n")
 		require.NoError(t, r.Learn(id, 300))
 		r.Retain(func(string) bool { return false })
-		_, err := r.Read(id)
+		_, err := r.Read(id, true)
 		require.ErrorIs(t, err, cgroup.ErrNotVisible)
 	})
 }
@@ -193,7 +193,7 @@ func TestFiguresThatAreNotThere(t *testing.T) {
 			m.container("docker/" + id)
 			require.NoError(t, os.RemoveAll(filepath.Join(m.root, "blkio")))
 			require.NoError(t, os.RemoveAll(filepath.Join(m.root, "docker", id, "io.stat")))
-			got, err := cgroup.NewReader(m.root, m.proc).Read(id)
+			got, err := cgroup.NewReader(m.root, m.proc).Read(id, true)
 			require.NoError(t, err)
 			want := want
 			want.DiskRead, want.DiskWritten = 0, 0
@@ -205,14 +205,14 @@ func TestFiguresThatAreNotThere(t *testing.T) {
 			m := newMachine(t, false)
 			m.container("docker/" + id)
 			require.NoError(t, os.Remove(filepath.Join(m.root, file)))
-			_, err := cgroup.NewReader(m.root, m.proc).Read(id)
+			_, err := cgroup.NewReader(m.root, m.proc).Read(id, true)
 			require.ErrorIs(t, err, os.ErrNotExist, file)
 		}
 		for _, file := range []string{"cpu.stat", "memory.current", "memory.stat"} {
 			m := newMachine(t, true)
 			m.container("docker/" + id)
 			require.NoError(t, os.Remove(filepath.Join(m.root, "docker", id, file)))
-			_, err := cgroup.NewReader(m.root, m.proc).Read(id)
+			_, err := cgroup.NewReader(m.root, m.proc).Read(id, true)
 			require.ErrorIs(t, err, os.ErrNotExist, file)
 		}
 	})
@@ -220,7 +220,7 @@ func TestFiguresThatAreNotThere(t *testing.T) {
 		m := newMachine(t, true)
 		m.container("docker/" + id)
 		m.write(filepath.Join(m.root, "docker", id, "memory.current"), "max\n")
-		_, err := cgroup.NewReader(m.root, m.proc).Read(id)
+		_, err := cgroup.NewReader(m.root, m.proc).Read(id, true)
 		require.ErrorIs(t, err, strconv.ErrSyntax)
 	})
 	t.Run("no cgroups at all", func(t *testing.T) {
@@ -238,8 +238,42 @@ func TestTheKernelsLargerBlockFiguresCount(t *testing.T) {
 	m.container("docker/" + id)
 	m.write(filepath.Join(m.root, "blkio", "docker", id, "blkio.io_service_bytes_recursive"), "Total 0\n")
 	m.write(filepath.Join(m.root, "blkio", "docker", id, "blkio.throttle.io_service_bytes_recursive"), "8:0 Read 5\n8:0 Write x\n8:0 Sync 5\n")
-	got, err := cgroup.NewReader(m.root, m.proc).Read(id)
+	got, err := cgroup.NewReader(m.root, m.proc).Read(id, true)
 	require.NoError(t, err)
 	assert.Equal(t, uint64(5), got.DiskRead)
 	assert.Equal(t, uint64(0), got.DiskWritten)
+}
+
+func TestAContainerThatWasRestartedIsFoundAgain(t *testing.T) {
+	m := newMachine(t, true)
+	m.container("docker/" + id)
+	r := cgroup.NewReader(m.root, m.proc)
+	_, err := r.Read(id, true)
+	require.NoError(t, err)
+	// It has another process now, and has used little.
+	m.write(filepath.Join(m.root, "docker", id, "cgroup.procs"), "400\n")
+	m.write(filepath.Join(m.root, "docker", id, "cpu.stat"), "usage_usec 7\n")
+	m.process(400, "0::/docker/"+id+"\n")
+	m.write(filepath.Join(m.proc, "400", "net", "dev"), "eth0: 1 0 0 0 0 0 0 0 2 0\n")
+	got, err := r.Read(id, true)
+	require.NoError(t, err)
+	assert.Equal(t, uint64(1), got.NetworkReceived)
+	assert.Equal(t, 7*time.Microsecond, got.CPU)
+	// It moves.
+	require.NoError(t, os.RemoveAll(filepath.Join(m.root, "docker")))
+	m.container("system.slice/docker-" + id + ".scope")
+	got, err = r.Read(id, true)
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
+}
+
+func TestNoNetworkIsReadWhereThereIsNone(t *testing.T) {
+	m := newMachine(t, true)
+	m.container("docker/" + id)
+	require.NoError(t, os.RemoveAll(m.proc))
+	got, err := cgroup.NewReader(m.root, m.proc).Read(id, false)
+	require.NoError(t, err)
+	want := want
+	want.NetworkReceived, want.NetworkSent = 0, 0
+	assert.Equal(t, want, got)
 }

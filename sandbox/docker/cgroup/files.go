@@ -2,14 +2,20 @@ package cgroup
 
 import (
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 )
 
+// read returns what is in a file until the next read.
+func (r *Reader) read(file string) ([]byte, error) {
+	var err error
+	r.buffer, err = readInto(r.buffer[:0], file)
+	return r.buffer, err
+}
+
 // readNumber reads a file that holds one number.
-func readNumber(file string) (uint64, error) {
-	b, err := os.ReadFile(file)
+func (r *Reader) readNumber(file string) (uint64, error) {
+	b, err := r.read(file)
 	if err != nil {
 		return 0, err
 	}
