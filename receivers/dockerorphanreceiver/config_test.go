@@ -28,7 +28,7 @@ func TestConfigsLoad(t *testing.T) {
 	full.RunRetention = 5 * time.Minute
 	full.MaxRuns = 50
 	full.PerContainer = true
-	lease := component.MustNewID("evolutionlease")
+	lease := component.MustNewID("run_lease")
 	full.Lease = &lease
 	full.Cleanup = CleanupConfig{
 		Mode: ModeRemove, Grace: 10 * time.Second, MaxPerScan: 50, Concurrency: 8, Timeout: 20 * time.Second, MaxBackoff: time.Minute,
