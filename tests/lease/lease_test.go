@@ -133,7 +133,7 @@ func overlay(t *testing.T, endpoint, cleanup string) string {
 	file := filepath.Join(t.TempDir(), "overlay.yaml")
 	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, `
 extensions:
-  run_lease: {silent_after: 4s, ended_after: 3s}
+  run_lease: {silent_after: 6s, ended_after: 3s}
 receivers:
   dockerorphan:
     endpoint: %s

@@ -126,6 +126,31 @@ func TestEndSurvivesARestart(t *testing.T) {
 	w.expect("r", sandbox.RunEnded, "")
 }
 
+func TestEndDoesNotStandWhileNobodyListens(t *testing.T) {
+	w := newWorld(t)
+	w.say("a", "", "r", Running)
+	w.step(time.Second)
+	w.say("a", "", "r", Ended)
+	w.pass(time.Minute)
+	w.step(time.Hour) // stopped
+	w.pass(time.Minute)
+	w.expect("r", sandbox.RunUnknown, "who resumed it meanwhile has had one minute to say so")
+	w.pass(2 * time.Minute)
+	w.expect("r", sandbox.RunEnded, "")
+}
+
+func TestClockThatIsSetBackBeforeARestart(t *testing.T) {
+	w := newWorld(t)
+	w.say("a", "", "r", Running)
+	w.step(time.Second)
+	w.say("a", "", "r", Ended)
+	w.pass(time.Minute)
+	w.restart(-50 * time.Minute) // set back by an hour, and away for ten minutes
+	w.book.Sandbox("r", w.now.Wall.Add(-5*time.Minute))
+	w.pass(30 * time.Minute)
+	w.expect("r", sandbox.RunHeard, "the sandbox was started while the Collector was away")
+}
+
 func TestEndAfterTheClockWasSetBack(t *testing.T) {
 	for name, setBack := range map[string]func(w *world){
 		"at once":                func(w *world) { w.now.Wall = w.now.Wall.Add(-time.Hour) },

@@ -123,3 +123,12 @@ func FuzzRestore(f *testing.F) {
 		}
 	})
 }
+
+func TestSourceThatIsNotKnownToBeSilentIsNotForgotten(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.start("a", "", "r", time.Minute), w.start("b", "", "r", 30*time.Minute)
+	w.pass(2 * time.Hour)
+	a.quiet, b.word = true, Ended
+	w.pass(8 * 24 * time.Hour)
+	w.expect("r", sandbox.RunHeard, "one word in half an hour is not enough to tell that the other is silent")
+}

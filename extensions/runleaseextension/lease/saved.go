@@ -84,17 +84,18 @@ func (b *Book) Restore(text []byte) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.now()
-	// The clock may have been set back meanwhile. Nothing was heard in the
-	// future, nor before there was time.
-	ahead := max(0, s.Wall.Sub(now.Wall))
+	// Nothing was heard in the future.
 	past := func(t time.Time) time.Time {
-		if t = t.Add(-ahead); t.Before(time.Unix(0, 0)) {
-			return time.Unix(0, 0)
-		}
 		if t.After(now.Wall) {
 			return now.Wall
 		}
 		return t
+	}
+	// If the clock was set back meanwhile, which sandboxes were created before
+	// a run ended can't be told: all count as created after.
+	ends := past
+	if s.Wall.After(now.Wall) {
+		ends = func(time.Time) time.Time { return time.Unix(0, 0) }
 	}
 	for key, from := range s.Sources {
 		if key == "" || len(b.sources) >= sourcesPerRun*b.policy.MaxRuns {
@@ -123,7 +124,7 @@ func (b *Book) Restore(text []byte) error {
 			}
 			w.said = sw.Said
 			if sw.Ended != nil {
-				w.ended, w.since = true, Instant{Mono: now.Mono, Wall: past(*sw.Ended)}
+				w.ended, w.since = true, Instant{Mono: now.Mono, Wall: ends(*sw.Ended)}
 				source.turn(true, now.Mono)
 			}
 		}

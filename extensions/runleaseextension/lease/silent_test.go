@@ -172,6 +172,81 @@ func TestHostWhoseOthersEndedIsNotCutOff(t *testing.T) {
 	w.expect("s", sandbox.RunEnded, "")
 }
 
+func TestWhoDiedLongAgoIsNoCompanyAfterARestart(t *testing.T) {
+	w := newWorld(t)
+	early, r := w.start("a", "h", "early", 5*time.Second), w.start("b", "h", "r", 5*time.Second)
+	w.start("c", "elsewhere", "other", 5*time.Second)
+	w.pass(20 * time.Minute)
+	early.quiet = true
+	w.pass(24 * time.Hour)
+	r.quiet = true
+	w.pass(10 * time.Minute)
+	w.restart(time.Minute)
+	w.pass(2 * time.Hour)
+	w.expect("r", sandbox.RunSilent, "")
+}
+
+func TestHostThatIsCutOffTwiceIsNotSilent(t *testing.T) {
+	w := newWorld(t)
+	slow, r := w.start("a", "h", "slow", 30*time.Minute), w.start("b", "h", "r", time.Minute)
+	w.start("c", "elsewhere", "other", 5*time.Second)
+	w.pass(20 * time.Hour)
+	slow.quiet, r.quiet = true, true
+	w.pass(24 * time.Hour)
+	slow.quiet, r.quiet, slow.next = false, false, w.now.Mono
+	w.pass(20 * time.Minute) // the slow one is heard once, so that its pauses are not known
+	slow.quiet, r.quiet = true, true
+	w.pass(20 * time.Hour)
+	w.expect("r", sandbox.RunUnknown, "")
+}
+
+func TestWhoSendsThoughItsRunsHaveEndedIsCompany(t *testing.T) {
+	w := newWorld(t)
+	r, s := w.start("a", "h", "r", 5*time.Second), w.start("b", "h", "s", 5*time.Second)
+	w.start("c", "elsewhere", "other", 5*time.Second)
+	w.pass(20 * time.Minute)
+	s.word = Ended
+	w.pass(time.Hour)
+	r.quiet, s.quiet = true, true
+	w.pass(24 * time.Hour)
+	w.expect("r", sandbox.RunUnknown, "a process that had outlived its run fell silent, too: the host is cut off")
+}
+
+func TestTimeInWhichTheCollectorStoodIsNoPauseOfASource(t *testing.T) {
+	w := newWorld(t)
+	r := w.start("a", "", "r", 5*time.Second)
+	w.start("b", "", "other", 5*time.Second)
+	w.pass(time.Hour)
+	w.step(50 * time.Minute)
+	w.pass(time.Hour)
+	r.quiet = true
+	w.pass(70 * time.Minute)
+	w.expect("r", sandbox.RunSilent, "")
+}
+
+func TestAnotherProcessByTheSameNameMayBeSlower(t *testing.T) {
+	w := newWorld(t)
+	r := w.start("a", "", "r", 5*time.Second)
+	w.start("b", "", "other", 5*time.Second)
+	w.pass(time.Hour)
+	r.quiet = true
+	w.pass(5 * time.Hour)
+	r.quiet, r.every, r.next = false, 2*time.Hour, w.now.Mono
+	for range 20 {
+		w.pass(30 * time.Minute)
+		w.expect("r", sandbox.RunHeard, "it exports every two hours")
+	}
+}
+
+func TestSandboxesOfAnEngineWhoseClockWasAhead(t *testing.T) {
+	w := silentSoon(t)
+	w.book.Sandbox("r", w.now.Wall.Add(3*time.Hour))
+	w.pass(50 * time.Minute)
+	w.book.Sandbox("r", w.now.Wall)
+	w.pass(50 * time.Minute)
+	w.expect("r", sandbox.RunHeard, "it has started a sandbox by the clock that was set right")
+}
+
 func TestHostIsHeardForAsLongAsOthers(t *testing.T) {
 	w := newWorld(t)
 	r, s := w.start("a", "h", "r", 5*time.Second), w.start("b", "h", "s", 5*time.Second)
