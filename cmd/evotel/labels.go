@@ -40,7 +40,7 @@ that wants them, or its sandboxes go with it.
 
 Formats:
   args   --label=NAME=VALUE, one a line, which a shell splits into arguments.
-         With "shopt -s failglob" or another IFS in bash, use file instead.
+         Where bash's nullglob or failglob is set, or IFS has no newline, use file.
   file   NAME=VALUE, one a line, for docker run --label-file
   json   an object, for programs that talk to the Docker Engine themselves`,
 		Example: `  docker run $(evotel labels --run R) --network none IMAGE

@@ -59,12 +59,12 @@ func reapAll(ctx context.Context, examiner *docker.Examiner, orphans []*judged, 
 }
 
 // reap looks once more, since time has passed, and removes what is an orphan
-// still.
+// still, by the receiver's rules.
 func reap(ctx context.Context, examiner *docker.Examiner, j *judged, timeout time.Duration) (string, error) {
 	look, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	fresh, err := examiner.Client.Inspect(look, j.ID)
-	if errors.Is(err, docker.ErrGone) {
+	if errors.Is(err, docker.ErrGone) || err == nil && fresh.ID != j.ID {
 		return semconv.ReapGone, nil
 	}
 	if err != nil {
@@ -77,10 +77,18 @@ func reap(ctx context.Context, examiner *docker.Examiner, j *judged, timeout tim
 	}
 	act, cancelAct := context.WithTimeout(ctx, removeTimeout)
 	defer cancelAct()
-	err = examiner.Client.Remove(act, j.ID)
+	remove := examiner.Client.Remove
+	if verdict.Reason == sandbox.ReasonExited {
+		// Its owner lives, and may start it again at this moment.
+		remove = examiner.Client.RemoveStopped
+	}
+	err = remove(act, j.ID)
 	switch {
 	case err == nil:
 		return semconv.ReapRemoved, nil
+	case errors.Is(err, docker.ErrRunning):
+		j.verdict = sandbox.Verdict{Kind: sandbox.Live}
+		return reapKept, nil
 	case errors.Is(err, docker.ErrGone), errors.Is(err, docker.ErrInProgress):
 		return semconv.ReapGone, nil
 	}

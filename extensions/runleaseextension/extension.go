@@ -108,8 +108,9 @@ func (r *runLease) restore(ctx context.Context) {
 			zap.Stringer("storage", r.storageID), zap.Error(err))
 		return
 	}
-	runs, _, _ := r.Len()
-	r.log.Info("Remembering runs from before this start.", zap.Int("runs", runs))
+	if runs, _, _ := r.Len(); runs > 0 {
+		r.log.Info("Remembering runs from before this start.", zap.Int("runs", runs))
+	}
 }
 
 func (r *runLease) observe() error {
