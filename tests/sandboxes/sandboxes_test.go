@@ -67,8 +67,8 @@ func (i installation) evotel(t *testing.T, args ...string) string {
 
 // found is a sandbox in the output of evotel sandboxes --json.
 type found struct {
-	ID, Run, Verdict, Reason, Reap string
-	Owner                          struct{ PID int }
+	ID, Run, State, Verdict, Reason, Reap string
+	Owner                                 struct{ PID int }
 }
 
 func (i installation) sandboxes(t *testing.T, args ...string) map[string]found {
@@ -262,7 +262,7 @@ func TestPythonLoop(t *testing.T) {
 	i := install(t)
 	image := i.Image(t)
 	var out strings.Builder
-	// loop starts the example, and returns when it has as many sandboxes.
+	// loop starts the example, and returns when it has as many running sandboxes.
 	loop := func(run string, sandboxes int) (map[string]found, *exec.Cmd) {
 		cmd := i.command("python3", filepath.Join(collector.Root(), "examples", "python", "sandboxes.py"),
 			"--run-id", run, "--candidates", strconv.Itoa(sandboxes), "--image", image, "--", "/sleeper")
@@ -272,17 +272,28 @@ func TestPythonLoop(t *testing.T) {
 		var all map[string]found
 		require.Eventually(t, func() bool {
 			all = i.sandboxes(t, "--run", run)
-			return len(all) == sandboxes
+			running := 0
+			for _, f := range all {
+				if f.State == sandbox.StateRunning {
+					running++
+				}
+			}
+			return running == sandboxes
 		}, 60*time.Second, 100*time.Millisecond)
 		return all, cmd
 	}
 
 	t.Run("that ends leaves nothing", func(t *testing.T) {
 		all, cmd := loop("ends", 1)
-		for id := range all {
-			require.NoError(t, i.API.ContainerKill(t.Context(), id, "TERM"))
-		}
-		require.NoError(t, cmd.Wait())
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		require.Eventually(t, func() bool {
+			for id := range all {
+				_ = i.API.ContainerKill(t.Context(), id, "TERM") // it may not listen yet, or not any more
+			}
+			return len(ended) == 1
+		}, 30*time.Second, 100*time.Millisecond)
+		require.NoError(t, <-ended)
 		assert.Contains(t, out.String(), "exit code 0")
 		assert.Empty(t, i.containers(t))
 	})
