@@ -102,6 +102,11 @@ bench-docker: $(BIN)/evotelcol $(BIN)/dockerload-peer
 	@EVOTEL_DOCKERLOAD_PEER=$(BIN)/dockerload-peer EVOTEL_DOCKERLOAD_SANDBOXES=$(or $(SANDBOXES),300) EVOTEL_DOCKERLOAD_PERIOD=$(or $(PERIOD),1m) \
 		EVOTEL_DOCKERLOAD_SOAK=$(SOAK) go test -count=1 -v -timeout 3h ./tests/dockerload
 
+## bench-diversity: measure the diversity processor against numpy and scipy
+.PHONY: bench-diversity
+bench-diversity:
+	@go run ./tests/diversitybench
+
 ## clean: remove what was built
 .PHONY: clean
 clean:

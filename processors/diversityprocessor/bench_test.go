@@ -31,7 +31,7 @@ func BenchmarkProcessor(b *testing.B) {
 		"minhash":     func(i int) any { return int64(uniform(i) >> 32) },
 	} {
 		for _, n := range []int{100, 1000, 10_000} {
-			b.Run(fmt.Sprintf("%s/n=%d/d=64", kind, n), func(b *testing.B) { benchmark(b, snapshotOf(b, n, 64, gene)) })
+			b.Run(fmt.Sprintf("%s/d=64/n=%d", kind, n), func(b *testing.B) { benchmark(b, snapshotOf(b, n, 64, gene)) })
 		}
 	}
 }

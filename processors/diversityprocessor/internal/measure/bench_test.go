@@ -62,8 +62,8 @@ func BenchmarkManhattan(b *testing.B) {
 		g := uniformNumeric(size[0], size[1])
 		b.Run(fmt.Sprintf("n=%d/d=%d", size[0], size[1]), func(b *testing.B) {
 			var mean float64
-			perOp(b, func() { mean, _ = g.meanDistance(Classes{}) })
-			b.ReportMetric(mean, "mean")
+			perOp(b, func() { mean, _ = g.meanDistance(nil) })
+			b.Logf("mean of %s: %.17g", b.Name(), mean)
 		})
 	}
 }
@@ -74,32 +74,59 @@ func BenchmarkHamming(b *testing.B) {
 		g := NewCategorical(uniformCategorical(size[0], size[1], 4), size[1])
 		b.Run(fmt.Sprintf("n=%d/d=%d", size[0], size[1]), func(b *testing.B) {
 			var mean float64
-			perOp(b, func() { mean, _ = g.meanDistance(Classes{}) })
-			b.ReportMetric(mean, "mean")
+			perOp(b, func() { mean, _ = g.meanDistance(nil) })
+			b.Logf("mean of %s: %.17g", b.Name(), mean)
 		})
 	}
 }
 
-// BenchmarkMeasures is each measure alone, by kind of genomes and n, at 64 loci.
+// BenchmarkMeasures is each measure alone, by kind of genomes and n, at 64 loci or
+// tokens.
 func BenchmarkMeasures(b *testing.B) {
-	for _, n := range []int{100, 1000, 10_000, 100_000} {
-		for kind, of := range map[string]func() Genomes{
-			"numeric":     func() Genomes { return uniformNumeric(n, 64) },
-			"categorical": func() Genomes { return NewCategorical(uniformCategorical(n, 64, 4), 64) },
-			"identity": func() Genomes {
-				names := make(Identities, n)
-				for i := range names {
-					names[i] = strconv.FormatUint(uniform(i)%uint64(n), 10)
+	for kind, of := range map[string]func(n int) Genomes{
+		"numeric":     func(n int) Genomes { return uniformNumeric(n, 64) },
+		"categorical": func(n int) Genomes { return NewCategorical(uniformCategorical(n, 64, 4), 64) },
+		"identity": func(n int) Genomes {
+			names := make(Identities, n)
+			for i := range names {
+				names[i] = strconv.FormatUint(uniform(i)%uint64(n), 10)
+			}
+			return names
+		},
+		"two clusters": func(n int) Genomes {
+			g := uniformNumeric(n, 64)
+			for i := range g.genes {
+				g.genes[i] = 0.2*g.genes[i] + 0.8*float64(i/64%2)
+			}
+			return g
+		},
+		"tokens": func(n int) Genomes {
+			sets := make([][]string, n)
+			for i := range sets {
+				for k := range 64 {
+					sets[i] = append(sets[i], strconv.FormatUint(uniform(64*i+k)%1000, 10))
 				}
-				return names
-			},
-		} {
-			genomes := of()
-			for _, name := range Default() {
-				if _, ok := New(genomes, 0).Compute(name); !ok {
-					continue
-				}
+			}
+			return NewTokenSets(sets)
+		},
+	} {
+		names := Default()
+		switch kind { // what has no way of its own
+		case "two clusters":
+			names = []string{semconv.MeasureVendi2}
+		case "tokens":
+			names = []string{semconv.MeasureMeanPairwiseDistance, semconv.MeasureVendi2}
+		}
+		for _, n := range []int{100, 300, 1000, 3000, 10_000, 30_000, 100_000} {
+			var genomes Genomes
+			for _, name := range names {
 				b.Run(fmt.Sprintf("%s/%s/n=%d", kind, name, n), func(b *testing.B) {
+					if genomes == nil {
+						genomes = of(n)
+					}
+					if _, ok := New(genomes, 0).Compute(name); !ok {
+						b.Skip("has no such measure")
+					}
 					var e Estimate
 					perOp(b, func() { e, _ = New(genomes, 5_000_000).Compute(name) })
 					b.ReportMetric(e.Value, "value")

@@ -86,7 +86,7 @@ func (g *Categorical) classify() Classes {
 
 // meanDistance counts the alleles, O(n·loci): a pair that has the same allele of a
 // locus does not differ in it. It works in whole numbers.
-func (g *Categorical) meanDistance(Classes) (float64, bool) {
+func (g *Categorical) meanDistance(func() Classes) (float64, bool) {
 	count := make([]uint32, g.alleles)
 	for _, code := range g.codes {
 		count[code]++

@@ -21,9 +21,9 @@ func (g Identities) classify() Classes {
 	return c
 }
 
-func (g Identities) meanDistance(c Classes) (float64, bool) {
+func (g Identities) meanDistance(classes func() Classes) (float64, bool) {
 	all := pairsOf(len(g))
-	return (all - c.samePairs()) / all, true
+	return (all - classes().samePairs()) / all, true
 }
 
 func (g Identities) distance(i, j int) float64 {

@@ -19,7 +19,7 @@ type Genomes interface {
 	classify() Classes
 	// meanDistance is the mean of d over all pairs i<j, false where only looking
 	// at all pairs can tell.
-	meanDistance(Classes) (float64, bool)
+	meanDistance(func() Classes) (float64, bool)
 	// distance is d between two genomes, at a cost of pairCost comparisons of
 	// about a nanosecond.
 	distance(i, j int) float64
@@ -134,7 +134,7 @@ func (p *Population) classes() Classes {
 // all pairs can tell.
 func (p *Population) exactMean() float64 {
 	if p.mean == nil {
-		mean, ok := p.genomes.meanDistance(p.classes())
+		mean, ok := p.genomes.meanDistance(p.classes)
 		if !ok {
 			mean = math.NaN()
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"gonum.org/v1/gonum/mat"
 
 	"github.com/evotel/evotel/semconv"
 )
@@ -110,13 +111,29 @@ func TestDefinitions(t *testing.T) {
 			assert.InDelta(t, shannon/math.Log(size), compute(t, g, semconv.MeasureEntropy), 1e-13)
 			assert.InEpsilon(t, math.Exp(shannon), compute(t, g, semconv.MeasureHill1), 1e-13)
 			assert.InEpsilon(t, size*size/squares, compute(t, g, semconv.MeasureVendi2), 1e-12)
-			// Orders 1 and 2 of one spectrum: the first is never less, and both
-			// are effective numbers of no more than the classes.
-			vendi1 := compute(t, g, semconv.MeasureVendi1)
-			assert.GreaterOrEqual(t, vendi1, compute(t, g, semconv.MeasureVendi2)-1e-9)
-			assert.LessOrEqual(t, vendi1, classes+1e-9)
+			assert.InEpsilon(t, vendi1OfAll(g), compute(t, g, semconv.MeasureVendi1), 1e-11)
 		})
 	}
+}
+
+// vendi1OfAll takes the matrix of all individuals.
+func vendi1OfAll(g Genomes) float64 {
+	n := g.Len()
+	kernel := mat.NewSymDense(n, nil)
+	for i := range n {
+		for j := range i + 1 {
+			kernel.SetSym(i, j, (1-g.distance(i, j))/float64(n))
+		}
+	}
+	var eigen mat.EigenSym
+	eigen.Factorize(kernel, false)
+	var h float64
+	for _, l := range eigen.Values(nil) {
+		if l > 1e-14 {
+			h -= l * math.Log(l)
+		}
+	}
+	return math.Exp(h)
 }
 
 func equal(g Genomes, i, j int) bool {
@@ -260,6 +277,8 @@ func alleles(g *Categorical, times int) []int64 {
 
 func TestVendi1HasALimit(t *testing.T) {
 	_, ok := New(randomNumeric(maxSpectrum+1, 1), exactly).Compute(semconv.MeasureVendi1)
+	assert.False(t, ok)
+	_, ok = New(randomNumeric(maxSpectrum, 2100), exactly).Compute(semconv.MeasureVendi1)
 	assert.False(t, ok)
 	clones := make([]float64, 10*maxSpectrum)
 	assert.InDelta(t, 1, compute(t, NewNumeric(clones, 1), semconv.MeasureVendi1), 1e-12, "clones are one class")

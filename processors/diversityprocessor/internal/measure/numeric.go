@@ -59,7 +59,7 @@ func (g *Numeric) classify() Classes {
 	}, func(i, j int) bool { return slices.Equal(g.row(i), g.row(j)) })
 }
 
-func (g *Numeric) meanDistance(Classes) (float64, bool) {
+func (g *Numeric) meanDistance(func() Classes) (float64, bool) {
 	if g.n < pairsBelow {
 		return g.meanOfPairs(), true
 	}

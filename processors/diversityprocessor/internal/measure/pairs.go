@@ -66,20 +66,23 @@ func overClasses(c Classes, distance func(i, j int) float64, center float64) mom
 // n only, so that every Collector gets the same from the same snapshot.
 func overShifts(n, shifts int, distance func(i, j int) float64, center float64) moments {
 	order := rand.New(rand.NewPCG(uint64(n), 0)).Perm(n)
-	var ofDistance, ofSquare running
-	for shift := 1; shift <= shifts; shift++ {
-		var sum, squares float64
-		for k, i := range order {
-			other := k + shift
+	sums, squares := make([]float64, shifts), make([]float64, shifts)
+	for k, i := range order {
+		// A row is compared while those that follow are in the cache.
+		for shift := range shifts {
+			other := k + shift + 1
 			if other >= n {
 				other -= n
 			}
 			d := distance(i, order[other])
-			sum += d
-			squares += (d - center) * (d - center)
+			sums[shift] += d
+			squares[shift] += (d - center) * (d - center)
 		}
-		ofDistance.add(sum / float64(n))
-		ofSquare.add(squares / float64(n))
+	}
+	var ofDistance, ofSquare running
+	for shift := range shifts {
+		ofDistance.add(sums[shift] / float64(n))
+		ofSquare.add(squares[shift] / float64(n))
 	}
 	// What is left of a sample's variance when it takes a share of all there is.
 	left := 1 - 2*float64(shifts)/float64(n-1)

@@ -114,11 +114,16 @@ func (s *sorter) sortByDigits(values []float64) {
 // sort is faster.
 func (s *sorter) sortByBuckets(values []float64) {
 	n := len(values)
-	lowest, highest := slices.Min(values), slices.Max(values)
-	perBucket := float64(n-1) / (highest - lowest)
-	if lowest == highest {
+	least, greatest := uint64(math.MaxUint64), uint64(0) // as whole numbers, which compares faster
+	for _, v := range values {
+		bits := math.Float64bits(v)
+		least, greatest = min(least, bits), max(greatest, bits)
+	}
+	if least >= greatest {
 		return
 	}
+	lowest := math.Float64frombits(least)
+	perBucket := float64(n-1) / (math.Float64frombits(greatest) - lowest)
 	if math.IsInf(perBucket, 0) { // subnormal values
 		slices.Sort(values)
 		return

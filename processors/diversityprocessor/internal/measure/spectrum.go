@@ -7,8 +7,12 @@ import (
 )
 
 // maxSpectrum bounds the size of the matrix whose eigenvalues are computed, which
-// takes time with the cube of its size: about a second for the greatest.
-const maxSpectrum = 1000
+// takes time with the cube of its size, about half a second for the greatest;
+// maxFilling what is spent on filling it.
+const (
+	maxSpectrum = 1000
+	maxFilling  = 1e9
+)
 
 // vendi1 is exp(-sum l ln l) over the eigenvalues l of K/n.
 func (p *Population) vendi1() (Estimate, bool) {
@@ -40,11 +44,12 @@ func (p *Population) vendi1() (Estimate, bool) {
 // alleles occur together.
 func (p *Population) kernel() *mat.SymDense {
 	classes := p.classes()
-	if g, ok := p.genomes.(*Categorical); ok && g.alleles < classes.count() && g.alleles <= maxSpectrum {
+	size := classes.count()
+	if g, ok := p.genomes.(*Categorical); ok && g.alleles < size && g.alleles <= maxSpectrum &&
+		float64(size)*pairsOf(g.loci+1) <= maxFilling {
 		return g.occurTogether(classes)
 	}
-	size := classes.count()
-	if size > maxSpectrum {
+	if size > maxSpectrum || pairsOf(size)*float64(p.genomes.pairCost()) > maxFilling {
 		return nil
 	}
 	kernel := mat.NewSymDense(size, nil)

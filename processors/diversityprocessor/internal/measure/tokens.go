@@ -82,7 +82,7 @@ func (g *TokenSets) classify() Classes {
 	}, func(i, j int) bool { return slices.Equal(g.set(i), g.set(j)) })
 }
 
-func (g *TokenSets) meanDistance(Classes) (float64, bool) { return 0, false }
+func (g *TokenSets) meanDistance(func() Classes) (float64, bool) { return 0, false }
 
 func (g *TokenSets) distance(i, j int) float64 {
 	a, b := g.set(i), g.set(j)
