@@ -158,12 +158,12 @@ func BenchmarkCrossover(b *testing.B) {
 			name := fmt.Sprintf("n=%d/%s/", n, shape)
 			b.Run(name+"pairs", func(b *testing.B) { perOp(b, func() { g.meanOfPairs() }) })
 			b.Run(name+"buckets", func(b *testing.B) {
-				s := &sorter{to: make([]uint64, n), bucket: make([]uint32, n), end: make([]uint32, n+1)}
-				perOp(b, func() { g.meanOfSorted(s.sortByBuckets) })
+				s := newBuckets(n)
+				perOp(b, func() { g.meanOfSorted(s.sort) })
 			})
 			b.Run(name+"digits", func(b *testing.B) {
-				s := &sorter{from: make([]uint64, n), to: make([]uint64, n)}
-				perOp(b, func() { g.meanOfSorted(s.sortByDigits) })
+				s := newDigits(n)
+				perOp(b, func() { g.meanOfSorted(s.sort) })
 			})
 		}
 	}

@@ -68,7 +68,7 @@ func kinds() map[string]Genomes {
 		"identities":               Identities{"a", "b", "a", "c", "a", "c"},
 		"numeric, few":             randomNumeric(7, 5),
 		"numeric":                  randomNumeric(150, 9),
-		"numeric, many":            randomNumeric(900, 2),
+		"numeric, many":            randomNumeric(720, 2),
 		"numeric, clones":          sampleOf(base, 0, 1, 2, 2, 3, 4, 0, 0, 4, 1),
 		"numeric, out of bounds":   NewNumeric([]float64{-1, 0.5, 2, 0.25, 3, 0.25}, 2),
 		"categorical":              randomCategorical(60, 7, 3),

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Found by measurement (BenchmarkMeanDistanceCrossover): below pairsBelow
+// Found by measurement (BenchmarkCrossover): below pairsBelow
 // individuals looking at every pair is faster than sorting, and below radixBelow
 // values the counters of the radix sort cost more than they save.
 const (
@@ -48,46 +48,45 @@ func gaps(sorted []float64) float64 {
 	return sum
 }
 
-const (
-	digitBits = 11
-	digits    = 6 // of 64 bits
-)
-
-// sorter sorts values in [0,1], of which the bits are in the same order.
-type sorter struct {
-	from, to []uint64
-	// radix
-	count [digits][1 << digitBits]uint32
-	// bucket
-	bucket, end []uint32
-}
-
-// sorting is the fastest way to sort n values.
+// sorting is the fastest way to sort n values in [0,1], of which the bits are in the
+// same order.
 func sorting(n int) func([]float64) {
 	if n < radixBelow {
-		s := &sorter{to: make([]uint64, n), bucket: make([]uint32, n), end: make([]uint32, n+1)}
-		return s.sortByBuckets
+		return newBuckets(n).sort
 	}
-	s := &sorter{from: make([]uint64, n), to: make([]uint64, n)}
-	return s.sortByDigits
+	return newDigits(n).sort
 }
 
-// sortByDigits is a radix sort from the least significant digit on. Digits that
+const (
+	digitBits = 11
+	digitsOf  = 6 // 64 bits
+)
+
+// digits is a radix sort from the least significant digit on. Digits that
 // are the same in all values are passed over: those of a population that has
 // converged.
-func (s *sorter) sortByDigits(values []float64) {
+type digits struct {
+	from, to []uint64
+	count    [digitsOf][1 << digitBits]uint32
+}
+
+func newDigits(n int) *digits {
+	return &digits{from: make([]uint64, n), to: make([]uint64, n)}
+}
+
+func (s *digits) sort(values []float64) {
 	const mask = 1<<digitBits - 1
 	n := len(values)
 	from, to := s.from[:n], s.to[:n]
-	s.count = [digits][1 << digitBits]uint32{}
+	s.count = [digitsOf][1 << digitBits]uint32{}
 	for i, v := range values {
 		key := math.Float64bits(v)
 		from[i] = key
-		for digit := range digits {
+		for digit := range digitsOf {
 			s.count[digit][key>>(digit*digitBits)&mask]++
 		}
 	}
-	for digit := range digits {
+	for digit := range digitsOf {
 		count, shift := &s.count[digit], digit*digitBits
 		if int(count[from[0]>>shift&mask]) == n {
 			continue
@@ -109,10 +108,19 @@ func (s *sorter) sortByDigits(values []float64) {
 	}
 }
 
-// sortByBuckets spreads the values over as many buckets of equal width and sorts
+// buckets spreads the values over as many buckets of equal width and sorts
 // the result by insertion, unless so many values share a bucket that the general
 // sort is faster.
-func (s *sorter) sortByBuckets(values []float64) {
+type buckets struct {
+	bucket, end []uint32 // of each value; of each bucket
+	sorted      []float64
+}
+
+func newBuckets(n int) *buckets {
+	return &buckets{bucket: make([]uint32, n), end: make([]uint32, n+1), sorted: make([]float64, n)}
+}
+
+func (s *buckets) sort(values []float64) {
 	n := len(values)
 	least, greatest := uint64(math.MaxUint64), uint64(0) // as whole numbers, which compares faster
 	for _, v := range values {
@@ -145,14 +153,13 @@ func (s *sorter) sortByBuckets(values []float64) {
 		slices.Sort(values)
 		return
 	}
-	sorted := s.to[:n]
+	sorted := s.sorted[:n]
 	for i, v := range values {
 		b := bucket[i]
-		sorted[end[b]] = math.Float64bits(v)
+		sorted[end[b]] = v
 		end[b]++
 	}
-	for i, bits := range sorted {
-		v := math.Float64frombits(bits)
+	for i, v := range sorted {
 		for ; i > 0 && values[i-1] > v; i-- {
 			values[i] = values[i-1]
 		}

@@ -70,7 +70,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ProcessorDiversityIncompleteSnapshots, err = builder.meter.Int64Counter(
 		"otelcol_processor_diversity_incomplete_snapshots",
-		metric.WithDescription("Population snapshots not measured because their number of individuals differs from evolution.population.size. [Alpha]"),
+		metric.WithDescription("Population snapshots not measured because they are not whole. Their number of individuals differs from evolution.population.size, or they come without it although the island had one before. [Alpha]"),
 		metric.WithUnit("{snapshot}"),
 	)
 	errs = errors.Join(errs, err)

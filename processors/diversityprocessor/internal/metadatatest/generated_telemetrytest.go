@@ -39,7 +39,7 @@ func AssertEqualProcessorDiversityDuration(t *testing.T, tt *componenttest.Telem
 func AssertEqualProcessorDiversityIncompleteSnapshots(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_diversity_incomplete_snapshots",
-		Description: "Population snapshots not measured because their number of individuals differs from evolution.population.size. [Alpha]",
+		Description: "Population snapshots not measured because they are not whole. Their number of individuals differs from evolution.population.size, or they come without it although the island had one before. [Alpha]",
 		Unit:        "{snapshot}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
