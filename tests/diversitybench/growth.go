@@ -10,7 +10,7 @@ import (
 
 // greatestPower of n counts as linear. Caches that overflow make it a little more
 // than 1; n² would be 2.
-const greatestPower = 1.25
+const greatestPower = 1.3
 
 // growth shows how time grows with n: the line a + b·n fitted to it, how much of its
 // variance the line explains, and the power of n that fits best.

@@ -5,6 +5,7 @@ package measure
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"syscall"
 	"testing"
@@ -146,25 +147,26 @@ func BenchmarkKinds(b *testing.B) {
 	b.Run("numeric", func(b *testing.B) { perOp(b, func() { NewNumeric(genes, 64) }) })
 }
 
-// BenchmarkCrossover is how pairsBelow and radixBelow were found: at 64 loci, by n,
-// and whether genes are uniform or have converged.
+// BenchmarkCrossover is how the ways to the mean distance were chosen, at 64 loci, by
+// n, and whether genes are uniform or in two crowds.
 func BenchmarkCrossover(b *testing.B) {
-	for _, n := range []int{4, 8, 12, 16, 24, 32, 48, 100, 400, 600, 800, 1000} {
-		for shape, width := range map[string]float64{"uniform": 1, "converged": 1e-9} {
+	for _, n := range []int{8, 16, 24, 32, 100, 200, 300, 400, 1000, 10_000} {
+		for _, shape := range []string{"uniform", "crowded"} {
 			g := uniformNumeric(n, 64)
 			for i := range g.genes {
-				g.genes[i] = 0.5 + width*(g.genes[i]-0.5)
+				if shape == "crowded" {
+					g.genes[i] = 0.1 + 1e-9*g.genes[i] + 0.8*float64(i/64%2)
+				}
 			}
-			name := fmt.Sprintf("n=%d/%s/", n, shape)
-			b.Run(name+"pairs", func(b *testing.B) { perOp(b, func() { g.meanOfPairs() }) })
-			b.Run(name+"buckets", func(b *testing.B) {
-				s := newBuckets(n)
-				perOp(b, func() { g.meanOfSorted(s.sort) })
-			})
-			b.Run(name+"digits", func(b *testing.B) {
-				s := newDigits(n)
-				perOp(b, func() { g.meanOfSorted(s.sort) })
-			})
+			ways := map[string]func([]float64){
+				"buckets": newBuckets(n).sort, "digits": newDigits(n).sort, "general": slices.Sort[[]float64],
+			}
+			if n <= 100 {
+				b.Run(fmt.Sprintf("n=%d/%s/pairs", n, shape), func(b *testing.B) { perOp(b, func() { g.meanOfPairs() }) })
+			}
+			for way, sort := range ways {
+				b.Run(fmt.Sprintf("n=%d/%s/%s", n, shape, way), func(b *testing.B) { perOp(b, func() { g.meanOfSorted(sort) }) })
+			}
 		}
 	}
 }

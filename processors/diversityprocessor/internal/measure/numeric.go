@@ -63,7 +63,7 @@ func (g *Numeric) meanDistance(func() Classes) (float64, bool) {
 	if g.n < pairsBelow {
 		return g.meanOfPairs(), true
 	}
-	return g.meanOfSorted(sorting(g.n)), true
+	return g.meanOfSorted(newBuckets(g.n).sort), true
 }
 
 // meanOfPairs looks at every pair, O(n²·loci).

@@ -5,12 +5,12 @@ import (
 	"slices"
 )
 
-// Found by measurement (BenchmarkCrossover): below pairsBelow
-// individuals looking at every pair is faster than sorting, and below radixBelow
-// values the counters of the radix sort cost more than they save.
+// Found by measurement (BenchmarkCrossover): below pairsBelow individuals looking at
+// every pair is faster than sorting, and from digitsFrom values on the radix sort is
+// faster than the general one.
 const (
-	pairsBelow = 32
-	radixBelow = 700
+	pairsBelow = 24
+	digitsFrom = 200
 )
 
 // columnsAtOnce are copied out of the rows together: a cache line has eight genes.
@@ -18,7 +18,7 @@ const columnsAtOnce = 8
 
 // meanOfSorted sorts each locus: the gap between the k-th and the next value lies
 // between k(n-k) pairs. O(n·loci), and no term is negative, so that nothing
-// cancels. Its memory is ten columns and the sort's counters.
+// cancels. Its memory is fourteen columns and the counters of a sort.
 func (g *Numeric) meanOfSorted(sort func([]float64)) float64 {
 	columns := make([]float64, columnsAtOnce*g.n)
 	var sum float64
@@ -48,23 +48,14 @@ func gaps(sorted []float64) float64 {
 	return sum
 }
 
-// sorting is the fastest way to sort n values in [0,1], of which the bits are in the
-// same order.
-func sorting(n int) func([]float64) {
-	if n < radixBelow {
-		return newBuckets(n).sort
-	}
-	return newDigits(n).sort
-}
-
 const (
 	digitBits = 11
 	digitsOf  = 6 // 64 bits
 )
 
-// digits is a radix sort from the least significant digit on. Digits that
-// are the same in all values are passed over: those of a population that has
-// converged.
+// digits is a radix sort of values in [0,1], of which the bits are in the same order,
+// from the least significant digit on. Digits that are the same in all values are
+// passed over: those of a population that has converged.
 type digits struct {
 	from, to []uint64
 	count    [digitsOf][1 << digitBits]uint32
@@ -108,17 +99,24 @@ func (s *digits) sort(values []float64) {
 	}
 }
 
-// buckets spreads the values over as many buckets of equal width and sorts
-// the result by insertion, unless so many values share a bucket that the general
-// sort is faster.
+// buckets sorts values in [0,1]. It spreads them over as many buckets of equal width
+// and sorts the result by insertion. Buckets with many values are sorted in the
+// same way before, and if those are crowded again, by another sort.
 type buckets struct {
 	bucket, end []uint32 // of each value; of each bucket
 	sorted      []float64
+	// What crowds need is made when there is one.
+	isInner bool
+	inner   *buckets
+	digits  *digits
 }
 
 func newBuckets(n int) *buckets {
 	return &buckets{bucket: make([]uint32, n), end: make([]uint32, n+1), sorted: make([]float64, n)}
 }
+
+// manyInBucket are sorted by themselves.
+const manyInBucket = 16
 
 func (s *buckets) sort(values []float64) {
 	n := len(values)
@@ -143,14 +141,16 @@ func (s *buckets) sort(values []float64) {
 		bucket[i] = b
 		end[b+1]++
 	}
-	var sum, crowded uint32
+	var sum uint32
+	var crowd uint64
 	for b, c := range end {
 		sum += c
-		crowded += c * c
+		crowd += uint64(c) * uint64(c)
 		end[b] = sum
 	}
-	if int(crowded) > 16*n {
-		slices.Sort(values)
+	crowded := crowd > manyInBucket*uint64(n)
+	if crowded && s.isInner {
+		s.sortCrowd(values)
 		return
 	}
 	sorted := s.sorted[:n]
@@ -159,10 +159,34 @@ func (s *buckets) sort(values []float64) {
 		sorted[end[b]] = v
 		end[b]++
 	}
+	if crowded {
+		if s.inner == nil {
+			s.inner = newBuckets(len(s.bucket))
+			s.inner.isInner = true
+		}
+		var begin uint32
+		for _, end := range end[:n] {
+			if end-begin > manyInBucket {
+				s.inner.sort(sorted[begin:end])
+			}
+			begin = end
+		}
+	}
 	for i, v := range sorted {
 		for ; i > 0 && values[i-1] > v; i-- {
 			values[i] = values[i-1]
 		}
 		values[i] = v
 	}
+}
+
+func (s *buckets) sortCrowd(values []float64) {
+	if len(values) < digitsFrom {
+		slices.Sort(values)
+		return
+	}
+	if s.digits == nil {
+		s.digits = newDigits(len(s.bucket))
+	}
+	s.digits.sort(values)
 }
