@@ -90,7 +90,7 @@ func WithResourceMonitor(on bool) Option {
 // islands: the number of individuals times 16, plus the number of their genomes'
 // values (genes, tokens), of which a string counts once more for every 8 bytes.
 // The default, 2 097 152, holds 10 000 individuals of 190 genes. A collection
-// takes about 150 bytes a value for a moment. A population beyond it is reported
+// takes about 120 bytes a value for a moment. A population beyond it is reported
 // by its size only, which the Collector reports as incomplete. Raise the
 // Collector's limits of request sizes with it.
 func WithPopulationLimit(values int) Option {
