@@ -166,6 +166,15 @@ func TestTelemetryTellsWhoseSandboxesAreOrphans(t *testing.T) {
 	s.eventually("the run that is silent", func() bool { return s.isOrphan("dies", sandbox.ReasonRunSilent) })
 	s.assertKept("other", "stranger")
 
+	// A Collector that did not run for a while, as on a laptop that slept, holds
+	// nothing against anybody until it has listened again.
+	s.Pause(t)
+	time.Sleep(4 * time.Second)
+	s.Resume(t)
+	s.eventually("nobody is silent after a pause", func() bool { return !s.isOrphan("dies", sandbox.ReasonRunSilent) })
+	s.assertKept("dies", "other", "stranger")
+	s.eventually("the run that is silent, after a pause", func() bool { return s.isOrphan("dies", sandbox.ReasonRunSilent) })
+
 	// A Collector that was killed remembers, but is young at first.
 	s.restart(watching, persistent)
 	s.scanned()
