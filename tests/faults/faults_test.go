@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/evotel/evotel/instrumentation"
 	"github.com/evotel/evotel/tests/collector"
@@ -196,8 +198,29 @@ func TestCollectorAnswersErrors(t *testing.T) {
 	}
 }
 
+// authOverlay makes the shipped Collector's OTLP receiver want a token. Lists of
+// overlays replace those that are shipped, so this one's holds them too.
+func authOverlay(t *testing.T) string {
+	shipped, err := os.ReadFile(filepath.Join(collector.Root(), "collector-config", "collector.yaml"))
+	require.NoError(t, err)
+	var config struct{ Service struct{ Extensions []string } }
+	require.NoError(t, yaml.Unmarshal(shipped, &config))
+	require.NotEmpty(t, config.Service.Extensions)
+	overlay, err := yaml.Marshal(map[string]any{
+		"extensions": map[string]any{"bearertokenauth": map[string]any{"token": "right"}},
+		"receivers": map[string]any{"otlp": map[string]any{"protocols": map[string]any{"http": map[string]any{
+			"auth": map[string]any{"authenticator": "bearertokenauth"},
+		}}}},
+		"service": map[string]any{"extensions": append(config.Service.Extensions, "bearertokenauth")},
+	})
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "auth.yaml")
+	require.NoError(t, os.WriteFile(file, overlay, 0o600))
+	return file
+}
+
 func TestCredentialsAreRefused(t *testing.T) {
-	c := collector.New(t, "testdata/auth.yaml")
+	c := collector.New(t, authOverlay(t))
 	c.Start(t)
 	send(t, c, "http/protobuf")
 	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Bearer%20wrong")
