@@ -161,7 +161,8 @@ func (b *Book) Hear(report Report) {
 	s := b.source(report.Source, report.Host, now)
 	b.all.hear(now.Mono, b.waking.since, b.deaf())
 	b.hosts[s.host].hear(now.Mono, b.waking.since, b.deaf())
-	s.hear(now.Mono-max(s.last, b.waking.since), b.limit(s))
+	since := max(s.last, b.waking.since)
+	s.hear(now.Mono-since, s.last > b.waking.since, b.limit(s))
 	s.last, s.wall = now.Mono, now.Wall
 	b.signOfLife(s)
 	for id, saying := range report.Runs {
@@ -197,8 +198,9 @@ func (s *source) turn(ended bool, now time.Duration) {
 
 // hear learns how long the source's pauses are. After one that was too long it
 // is another source by the same name, or might as well be. If all of its runs
-// had ended, much less is too long.
-func (s *source) hear(pause, limit time.Duration) {
+// had ended, much less is too long. A pause that was not heard whole, since it
+// began before a gap, was longer, and it is not known by how much.
+func (s *source) hear(pause time.Duration, whole bool, limit time.Duration) {
 	if s.words > 0 && s.open == 0 {
 		limit = min(limit, patience*s.longest)
 	}
@@ -206,7 +208,9 @@ func (s *source) hear(pause, limit time.Duration) {
 		s.known, s.longest = 0, 0
 		return
 	}
-	s.known += max(0, pause)
+	if whole {
+		s.known += pause
+	}
 	s.longest = max(s.longest, pause)
 }
 

@@ -224,6 +224,19 @@ func TestTimeInWhichTheCollectorStoodIsNoPauseOfASource(t *testing.T) {
 	w.expect("r", sandbox.RunSilent, "")
 }
 
+func TestPauseThatBeganBeforeAGapIsNotKnown(t *testing.T) {
+	w := newWorld(t)
+	w.start("b", "", "other", 5*time.Second)
+	slow := w.start("a", "", "r", 2*time.Hour)
+	w.pass(2*time.Hour - 25*time.Minute)
+	w.restart(time.Second)
+	slow.next = w.now.Mono + 25*time.Minute
+	for range 10 {
+		w.pass(30 * time.Minute)
+		w.expect("r", sandbox.RunHeard, "it exports every two hours")
+	}
+}
+
 func TestAnotherProcessByTheSameNameMayBeSlower(t *testing.T) {
 	w := newWorld(t)
 	r := w.start("a", "", "r", 5*time.Second)
