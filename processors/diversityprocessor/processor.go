@@ -22,11 +22,9 @@ type diversity struct {
 	telemetry *metadata.TelemetryBuilder
 	reader    *population.Reader
 
-	// sized are the islands whose sizes have been told, warned the runs, and
-	// wrong the types of metric, that have been warned about.
-	sized  remembered[population.Island]
-	warned remembered[string]
-	wrong  remembered[pmetric.MetricType]
+	// warned are the runs, wrong the types of metric that have been warned about.
+	warned population.Remembered[string]
+	wrong  population.Remembered[pmetric.MetricType]
 }
 
 // process replaces the individuals of a request by measures of them.
@@ -47,7 +45,7 @@ func (d *diversity) process(ctx context.Context, request pmetric.Metrics) (pmetr
 func (d *diversity) measure(ctx context.Context, request pmetric.Metrics, snapshots []*population.Snapshot) {
 	emitters := map[int]*emitter{}
 	for _, s := range snapshots {
-		if d.isPart(s) {
+		if !s.Whole() {
 			d.telemetry.ProcessorDiversityIncompleteSnapshots.Add(ctx, 1)
 			d.warnOfPart(s)
 			continue
@@ -59,16 +57,6 @@ func (d *diversity) measure(ctx context.Context, request pmetric.Metrics, snapsh
 		}
 		d.measureOne(ctx, e, s)
 	}
-}
-
-// isPart tells whether a snapshot is not whole: it has not as many individuals as
-// the loop says, or comes without the size that the loop told before.
-func (d *diversity) isPart(s *population.Snapshot) bool {
-	if s.HasSize {
-		d.sized.add(s.Island)
-		return !s.Complete()
-	}
-	return d.sized.has(s.Island)
 }
 
 // measureOne writes everything that is known of a whole snapshot.

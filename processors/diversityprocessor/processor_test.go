@@ -353,24 +353,35 @@ func telemetry(t *testing.T) (*componenttest.Telemetry, *observer.ObservedLogs, 
 	}
 }
 
-// A batch processor with a greatest size sends the size with the first part only.
+// A batch processor with a greatest size sends the size with one part only, which
+// may hold no individuals.
 func TestNoPartOfASplitSnapshotIsMeasured(t *testing.T) {
-	own, logs, process := telemetry(t)
-	for range 3 {
-		first, scope := newScope()
-		addSize(scope, "a", 4)
-		add(t, scope, individual{run: "r", island: "a", genome: "x"}, individual{run: "r", island: "a", genome: "y"})
-		second, scope := newScope()
-		add(t, scope, individual{run: "r", island: "a", genome: "x"}, individual{run: "r", island: "a", genome: "x"})
+	x, y := individual{run: "r", island: "a", genome: "x"}, individual{run: "r", island: "a", genome: "y"}
+	for name, withSize := range map[string][]individual{"size with some individuals": {x, y}, "size without individuals": nil} {
+		t.Run(name, func(t *testing.T) {
+			own, logs, process := telemetry(t)
+			parts := int64(0)
+			for range 3 {
+				first, scope := newScope()
+				addSize(scope, "a", 5)
+				if withSize != nil {
+					parts++
+					add(t, scope, withSize...)
+				}
+				second, scope := newScope()
+				add(t, scope, x, x, y)
+				parts++
 
-		got := process(first)
-		assert.Empty(t, byMeasure(got))
-		assert.Equal(t, 1, got.DataPointCount(), "the population size stays, the individuals go")
-		assert.Zero(t, process(second).DataPointCount())
+				got := process(first)
+				assert.Empty(t, byMeasure(got))
+				assert.Equal(t, 1, got.DataPointCount(), "the population size stays, the individuals go")
+				assert.Zero(t, process(second).DataPointCount())
+			}
+			assert.Equal(t, 1, logs.Len(), "once a run")
+			metadatatest.AssertEqualProcessorDiversityIncompleteSnapshots(t, own,
+				[]metricdata.DataPoint[int64]{{Value: parts}}, metricdatatest.IgnoreTimestamp())
+		})
 	}
-	assert.Equal(t, 1, logs.Len(), "once a run")
-	metadatatest.AssertEqualProcessorDiversityIncompleteSnapshots(t, own,
-		[]metricdata.DataPoint[int64]{{Value: 6}}, metricdatatest.IgnoreTimestamp())
 }
 
 func TestOwnTelemetry(t *testing.T) {

@@ -10,11 +10,12 @@ import (
 	"github.com/evotel/evotel/semconv"
 )
 
-// Reader reads snapshots out of requests.
+// Reader reads snapshots out of requests. Between them it remembers which islands
+// have told their size, and nothing else.
 type Reader struct {
-	// MaxIndividuals of an island are read at most.
 	maxIndividuals int
 	seed           maphash.Seed
+	sized          Remembered[Island]
 }
 
 // NewReader gives a reader that reads at most so many individuals of an island.
@@ -35,12 +36,17 @@ func (r *Reader) Read(request pmetric.Metrics) []*Snapshot {
 	read.points(IsIndividuals, func(entry int, resource uint64, point pmetric.NumberDataPoint) {
 		read.of(islandOf(resource, point.Attributes()), entry).survey(point)
 	})
-	if len(read.order) == 0 {
-		return nil
+	for _, s := range read.order {
+		s.hadSize = r.sized.Has(s.Island)
 	}
 	read.points(isSize, func(_ int, resource uint64, point pmetric.NumberDataPoint) {
-		s, ok := read.islands[islandOf(resource, point.Attributes())]
-		if size := valueOf(point); ok && !math.IsNaN(size) && (!s.HasSize || point.Timestamp() >= s.sizeTimestamp) {
+		size := valueOf(point)
+		if math.IsNaN(size) {
+			return
+		}
+		key := islandOf(resource, point.Attributes())
+		r.sized.Add(key)
+		if s, ok := read.islands[key]; ok && (!s.HasSize || point.Timestamp() >= s.sizeTimestamp) {
 			s.Size, s.HasSize, s.sizeTimestamp = size, true, point.Timestamp()
 		}
 	})

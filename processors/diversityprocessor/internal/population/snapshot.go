@@ -25,6 +25,7 @@ type Snapshot struct {
 	// many to be read.
 	Received, Beyond int
 
+	hadSize         bool // in an earlier request
 	sizeTimestamp   pcommon.Timestamp
 	total, atNewest int // points, and those of the newest timestamp
 	onlyNewest      bool
@@ -43,10 +44,14 @@ type individual struct {
 	hasGenome bool
 }
 
-// Complete tells whether the individuals are as many as the loop says they are,
-// where it says so.
-func (s *Snapshot) Complete() bool {
-	return !s.HasSize || float64(s.Received) == s.Size
+// Whole tells whether the individuals are as many as the loop says they are. Where a
+// loop never says so nothing can tell; but where it did before, those that come
+// without a size are a part of a snapshot that something has split.
+func (s *Snapshot) Whole() bool {
+	if s.HasSize {
+		return float64(s.Received) == s.Size
+	}
+	return !s.hadSize
 }
 
 // survey counts a point.
@@ -105,7 +110,7 @@ func (s *Snapshot) gather(point pmetric.NumberDataPoint) {
 // that was sent again, for one individual, if they then are as many as the loop
 // says. Otherwise an id need not be unique: it may be a hash of the genome.
 func (s *Snapshot) uniteRepeated() {
-	if s.Complete() || s.Beyond > 0 || float64(s.Received) < s.Size {
+	if !s.HasSize || s.Beyond > 0 || float64(s.Received) <= s.Size {
 		return
 	}
 	index := make(map[string]int, len(s.individuals))
