@@ -31,6 +31,9 @@ type Examiner struct {
 	met map[string]bool
 	// images holds what the labels of images say.
 	images map[string]sandbox.Claim
+	// host is the host, once all of it is known: that does not change, and takes
+	// files to read that grow with the number of containers.
+	host *sandbox.Host
 }
 
 // maxRemembered bounds what an Examiner remembers of owners and of images. Who
@@ -42,6 +45,7 @@ const maxRemembered = 10_000
 type Examination struct {
 	e          *Examiner
 	host       sandbox.Host
+	fresh      bool // host was read in this examination
 	now        time.Time
 	processes  map[int]sandbox.Process
 	census     *sandbox.Census
@@ -59,17 +63,39 @@ func (e *Examiner) Examine() *Examination {
 	if e.Now != nil {
 		now = e.Now
 	}
-	return &Examination{
-		e: e, host: e.Proc.Host(), now: now(),
+	x := &Examination{
+		e: e, now: now(),
 		processes:  map[int]sandbox.Process{},
 		containers: map[string]ownerContainer{},
+	}
+	e.mu.Lock()
+	known := e.host
+	e.mu.Unlock()
+	if known != nil {
+		x.host = *known
+	} else {
+		x.lookAtHost()
+	}
+	return x
+}
+
+func (x *Examination) lookAtHost() {
+	x.host, x.fresh = x.e.Proc.Host(), true
+	if x.host.Boot != "" && x.host.PIDNS != "" && len(x.host.Machines) > 0 {
+		host := x.host
+		x.e.mu.Lock()
+		x.e.host = &host
+		x.e.mu.Unlock()
 	}
 }
 
 // Judge gives the verdict over a container.
 func (x *Examination) Judge(ctx context.Context, c Container) sandbox.Verdict {
-	o := sandbox.Observations{Now: x.now, Host: x.host}
 	owner := c.Claim.Owner
+	if owner.Boot != "" && owner.Boot != x.host.Boot && !x.fresh {
+		x.lookAtHost() // when it booted changes with the clock
+	}
+	o := sandbox.Observations{Now: x.now, Host: x.host}
 	inside := x.lookForOwner(owner, &o)
 	unreadable := false
 	if owner.Container != "" {

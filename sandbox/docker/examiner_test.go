@@ -189,3 +189,16 @@ func TestEachOwnerIsLookedAtOnceInAnExamination(t *testing.T) {
 	late.Claim.Deadline = time.Unix(1780000100, 0)
 	assert.Equal(t, orphan(sandbox.ReasonDeadline), x.Judge(t.Context(), late))
 }
+
+func TestWhenTheHostBootedIsReadAnew(t *testing.T) {
+	e := enginetest.Start(t)
+	proc := hostProc(t)
+	x := &docker.Examiner{Client: dial(t, e), Proc: proc}
+	earlier := box(sandbox.Owner{Machine: machine, Boot: "b0", PID: 1, Start: 1, PIDNS: "pid:[4026531836]"})
+	for range 2 {
+		assert.Equal(t, unproven(sandbox.ReasonOtherMachine), x.Examine().Judge(t.Context(), earlier), "created since")
+	}
+	// The clock is set, and the host booted later than it seemed.
+	require.NoError(t, os.WriteFile(filepath.Join(string(proc), "stat"), []byte("btime 1780000200\n"), 0o600))
+	assert.Equal(t, orphan(sandbox.ReasonHostRebooted), x.Examine().Judge(t.Context(), earlier))
+}
