@@ -39,7 +39,7 @@ func TestKilledLoopsLeaveNothing(t *testing.T) {
 		engine.RunMany(t, image, beside, nil),
 	)
 	before := inspect(t, engine, kept)
-	w := start(t, engine.Endpoint, func(c *dockerorphanreceiver.Config) { c.Cleanup.MaxPerScan = 100 })
+	w := start(t, engine.Endpoint, patient, func(c *dockerorphanreceiver.Config) { c.Cleanup.MaxPerScan = 100 })
 
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -65,6 +65,10 @@ func TestKilledLoopsLeaveNothing(t *testing.T) {
 		semconv.AttrSandboxState, sandbox.StateRunning, semconv.AttrSandboxVerdict, semconv.VerdictLive))
 	assert.Zero(t, w.sum(semconv.SandboxOrphans))
 }
+
+// patient gives the Engine time, where a failure is to mean one: it is slow on a
+// machine that is busy with other tests.
+func patient(c *dockerorphanreceiver.Config) { c.Timeout = 20 * time.Second }
 
 // killLoop starts a loop and kills it at some point of its first iterations.
 func killLoop(t *testing.T, endpoint, image string, random *rand.Rand) {
@@ -223,7 +227,7 @@ func TestTwoReceiversDoNotFight(t *testing.T) {
 	const n = 12
 	engine.RunMany(t, image, n, sandbox.Labels("killed", sandbox.WithOwner(pid)))
 	kept := []string{engine.Run(t, image, sandbox.Labels("alive"))}
-	both := []*watch{start(t, engine.Endpoint), start(t, engine.Endpoint)}
+	both := []*watch{start(t, engine.Endpoint, patient), start(t, engine.Endpoint, patient)}
 	for _, w := range both {
 		w.waitForScans(t, 2)
 	}
