@@ -29,6 +29,7 @@ func TestSoak(t *testing.T) {
 	}
 	rate := number(t, "EVOTEL_DOCKERLOAD_RATE", 5)
 	engine := dockertest.Start(t)
+	engine.Own(t)
 	image := engine.Image(t)
 	ours := startProcess(t, ourCollector(t), configuration("dockerorphan", engine.Endpoint, `
     cleanup:

@@ -32,6 +32,7 @@ func TestKilledLoopsLeaveNothing(t *testing.T) {
 		kills, beside = 100, 200
 	}
 	engine := dockertest.Start(t)
+	engine.Own(t)
 	image := engine.Image(t)
 
 	kept := slices.Concat(
@@ -122,6 +123,7 @@ func owner(t *testing.T) (pid int, kill func()) {
 func TestOrphansInAnyStateGoAndDoubtfulOnesStay(t *testing.T) {
 	t.Parallel()
 	engine := dockertest.Start(t)
+	engine.Own(t)
 	image := engine.Image(t)
 	pid, kill := owner(t)
 	doomed := sandbox.Labels("killed", sandbox.WithOwner(pid))
@@ -186,6 +188,7 @@ func TestOrphansInAnyStateGoAndDoubtfulOnesStay(t *testing.T) {
 func TestSandboxesOfLoopsInContainers(t *testing.T) {
 	t.Parallel()
 	engine := dockertest.Start(t)
+	engine.Own(t)
 	image := engine.Image(t)
 	loops := engine.RunMany(t, image, 3, nil)
 	removed, restarted, alive := loops[0], loops[1], loops[2]
@@ -222,6 +225,7 @@ func TestSandboxesOfLoopsInContainers(t *testing.T) {
 func TestTwoReceiversDoNotFight(t *testing.T) {
 	t.Parallel()
 	engine := dockertest.Start(t)
+	engine.Own(t)
 	image := engine.Image(t)
 	pid, kill := owner(t)
 	const n = 12

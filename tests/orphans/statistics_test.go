@@ -19,6 +19,7 @@ import (
 func TestExitsAreToldApartEvenOfSandboxesShorterThanAScan(t *testing.T) {
 	t.Parallel()
 	engine := dockertest.Start(t)
+	engine.Own(t)
 	image := engine.Image(t)
 	w := start(t, engine.Endpoint, func(c *dockerorphanreceiver.Config) {
 		c.CollectionInterval = 3 * time.Second
@@ -65,6 +66,7 @@ func TestExitsAreToldApartEvenOfSandboxesShorterThanAScan(t *testing.T) {
 func TestUsageIsMeasured(t *testing.T) {
 	t.Parallel()
 	engine := dockertest.Start(t)
+	engine.Own(t)
 	image := engine.Image(t)
 	perContainer := func(c *dockerorphanreceiver.Config) { c.PerContainer = true }
 	byFiles := start(t, engine.Endpoint, perContainer)

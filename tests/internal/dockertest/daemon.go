@@ -75,11 +75,12 @@ func (d *daemon) stop(t testing.TB) {
 	}
 }
 
-// Own skips the test unless the Engine is its own, to be stopped at will.
+// Own skips the test unless the Engine is its own, to be emptied and stopped at
+// will.
 func (e *Engine) Own(t testing.TB) {
 	t.Helper()
 	if e.daemon == nil {
-		const how = "this test stops and starts the Docker Engine, and only does that to one of its own: run as root on Linux with dockerd installed"
+		const how = "this test needs a Docker Engine of its own, with nothing else on it: run as root on Linux with dockerd installed"
 		if os.Getenv("CI") != "" {
 			t.Fatal(how)
 		}
