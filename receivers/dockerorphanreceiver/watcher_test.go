@@ -4,6 +4,7 @@ package dockerorphanreceiver
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -22,6 +23,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/evotel/evotel/sandbox"
+	"github.com/evotel/evotel/sandbox/docker"
 	"github.com/evotel/evotel/sandbox/docker/enginetest"
 	"github.com/evotel/evotel/semconv"
 )
@@ -257,4 +259,29 @@ func TestAStartThatCanNotSucceedFails(t *testing.T) {
 	err := w.start(t.Context(), componenttest.NewNopHost())
 	require.ErrorContains(t, err, "nowhere")
 	require.NoError(t, w.shutdown(t.Context()))
+}
+
+func TestNothingIsKeptOfSandboxesThatHaveComeAndGone(t *testing.T) {
+	e := enginetest.Start(t)
+	w, _ := newTestWatcher(t, e, func(c *Config) { c.Cleanup.Mode, c.RunRetention = ModeDryRun, 0 })
+	for i := range 300 {
+		id := fmt.Sprint("sandbox-", i)
+		e.Put(labelled(id, "running", sandbox.LabelRunID, id, sandbox.LabelDeadline, "1970-01-01T00:00:00Z"))
+		w.ledger.event(docker.Event{Action: docker.EventStart, ID: id, Run: id, Time: time.Now()})
+		scrape(t, w)
+		w.ledger.event(docker.Event{Action: docker.EventDie, ID: id, Run: id, Time: time.Now()})
+		if i%2 == 0 { // of the others nobody tells that they have gone
+			w.ledger.event(docker.Event{Action: docker.EventDestroy, ID: id, Run: id, Time: time.Now()})
+		}
+		e.Drop(id)
+	}
+	scrape(t, w)
+	w.reaper.wait()
+	w.ledger.metrics(time.Now().Add(settling), true)
+	scrape(t, w)
+	assert.Empty(t, w.ledger.boxes)
+	assert.Empty(t, w.ledger.leaving)
+	assert.Len(t, w.ledger.runs, 1, "that of no known run")
+	assert.Empty(t, w.reaper.pending)
+	assert.Empty(t, w.meter.blind)
 }

@@ -21,7 +21,8 @@ import (
 )
 
 // TestSoak has sandboxes come and go for as long as asked, each of a run of 100,
-// and shows that the Collector's memory does not grow with them.
+// and shows that the Collector's memory does not grow with them. Runs are soon
+// forgotten, so that as many come as go.
 func TestSoak(t *testing.T) {
 	period := duration(t, "EVOTEL_DOCKERLOAD_SOAK", 0)
 	if period == 0 {
@@ -32,6 +33,7 @@ func TestSoak(t *testing.T) {
 	engine.Own(t)
 	image := engine.Image(t)
 	ours := startProcess(t, ourCollector(t), configuration("dockerorphan", engine.Endpoint, `
+    run_retention: 30s
     cleanup:
       mode: remove`))
 	ours.waitFor(t, "Scanned the sandboxes.", 1)
