@@ -14,9 +14,7 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/evotel/evotel/sandbox"
 	"github.com/evotel/evotel/sandbox/docker"
-	"github.com/evotel/evotel/semconv"
 )
 
 const (
@@ -52,47 +50,14 @@ func reapAll(ctx context.Context, examiner *docker.Examiner, orphans []*judged, 
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			j.reap, j.reapErr = reap(ctx, examiner, j, look)
+			reaped := examiner.Reap(ctx, j.ID, docker.Reap{Look: look, Act: removeTimeout})
+			j.reap, j.reapErr = reaped.Result, reaped.Err
+			if reaped.Result == "" {
+				j.reap, j.verdict = reapKept, reaped.Verdict
+			}
 		})
 	}
 	wg.Wait()
-}
-
-// reap looks once more, since time has passed, and removes what is an orphan
-// still, by the receiver's rules.
-func reap(ctx context.Context, examiner *docker.Examiner, j *judged, timeout time.Duration) (string, error) {
-	look, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	fresh, err := examiner.Client.Inspect(look, j.ID)
-	if errors.Is(err, docker.ErrGone) || err == nil && fresh.ID != j.ID {
-		return semconv.ReapGone, nil
-	}
-	if err != nil {
-		return semconv.ReapFailed, err
-	}
-	verdict := examiner.Examine().Judge(look, fresh)
-	if verdict.Kind != sandbox.Orphan {
-		j.verdict = verdict
-		return reapKept, nil
-	}
-	act, cancelAct := context.WithTimeout(ctx, removeTimeout)
-	defer cancelAct()
-	remove := examiner.Client.Remove
-	if verdict.Reason == sandbox.ReasonExited {
-		// Its owner lives, and may start it again at this moment.
-		remove = examiner.Client.RemoveStopped
-	}
-	err = remove(act, j.ID)
-	switch {
-	case err == nil:
-		return semconv.ReapRemoved, nil
-	case errors.Is(err, docker.ErrRunning):
-		j.verdict = sandbox.Verdict{Kind: sandbox.Live}
-		return reapKept, nil
-	case errors.Is(err, docker.ErrGone), errors.Is(err, docker.ErrInProgress):
-		return semconv.ReapGone, nil
-	}
-	return semconv.ReapFailed, err
 }
 
 // isPermission sees through the Docker client, which wraps some errors only in

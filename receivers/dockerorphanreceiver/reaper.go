@@ -3,7 +3,6 @@ package dockerorphanreceiver
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -111,20 +110,24 @@ func (r *reaper) reap(c docker.Container, known sandbox.Reason, s *suspect) {
 	case <-r.ctx.Done():
 		return
 	}
-	reason, result, err := r.try(c, known)
+	reaped := r.exam.Reap(r.ctx, c.ID, docker.Reap{Look: r.limit, Act: r.cfg.Timeout, DryRun: r.cfg.Mode == ModeDryRun})
 	if r.ctx.Err() != nil {
 		return
 	}
-	if !r.settle(c.ID, s, result) {
+	if !r.settle(c.ID, s, reaped.Result) {
 		return
+	}
+	reason := known
+	if reaped.Verdict.Kind == sandbox.Orphan {
+		reason = reaped.Verdict.Reason
 	}
 	fields := []zap.Field{
 		zap.String("container", docker.Short(c.ID)), zap.String("name", c.Name),
 		zap.String("run", c.Claim.Run), zap.String("reason", string(reason)),
 	}
-	switch result {
+	switch reaped.Result {
 	case semconv.ReapFailed:
-		r.log.Warn("An orphaned sandbox could not be removed; trying again later.", append(fields, zap.Error(err))...)
+		r.log.Warn("An orphaned sandbox could not be removed; trying again later.", append(fields, zap.Error(reaped.Err))...)
 	case semconv.ReapDryRun:
 		r.log.Info("An orphaned sandbox would be removed.", fields...)
 	case semconv.ReapGone:
@@ -132,7 +135,7 @@ func (r *reaper) reap(c docker.Container, known sandbox.Reason, s *suspect) {
 	default:
 		r.log.Info("Removed an orphaned sandbox.", fields...)
 	}
-	r.report(c.Claim.Run, reason, result)
+	r.report(c.Claim.Run, reason, reaped.Result)
 }
 
 // settle decides what becomes of a suspect, and whether that is to be reported.
@@ -160,43 +163,4 @@ func (r *reaper) settle(id string, s *suspect, result string) (news bool) {
 	news = result != semconv.ReapGone || !s.vanished
 	s.vanished = s.vanished || result == semconv.ReapGone
 	return news
-}
-
-// try returns what came of it; an empty result if it is no orphan any more.
-func (r *reaper) try(c docker.Container, known sandbox.Reason) (reason sandbox.Reason, result string, err error) {
-	look, cancel := context.WithTimeout(r.ctx, r.limit)
-	defer cancel()
-	fresh, err := r.exam.Client.Inspect(look, c.ID)
-	if errors.Is(err, docker.ErrGone) || err == nil && fresh.ID != c.ID {
-		return known, semconv.ReapGone, nil
-	}
-	if err != nil {
-		return known, semconv.ReapFailed, err
-	}
-	verdict := r.exam.Examine().Judge(look, fresh)
-	switch {
-	case verdict.Reason == sandbox.ReasonDockerUnreadable:
-		return known, semconv.ReapFailed, errors.New(verdict.Explain())
-	case verdict.Kind != sandbox.Orphan:
-		return "", "", nil
-	case r.cfg.Mode == ModeDryRun:
-		return verdict.Reason, semconv.ReapDryRun, nil
-	}
-	act, cancelAct := context.WithTimeout(r.ctx, r.cfg.Timeout)
-	defer cancelAct()
-	remove := r.exam.Client.Remove
-	if verdict.Reason == sandbox.ReasonExited {
-		// Its owner lives, and may start it again at this moment.
-		remove = r.exam.Client.RemoveStopped
-	}
-	err = remove(act, c.ID)
-	switch {
-	case err == nil:
-		return verdict.Reason, semconv.ReapRemoved, nil
-	case errors.Is(err, docker.ErrRunning):
-		return "", "", nil
-	case errors.Is(err, docker.ErrGone), errors.Is(err, docker.ErrInProgress):
-		return verdict.Reason, semconv.ReapGone, nil
-	}
-	return verdict.Reason, semconv.ReapFailed, err
 }

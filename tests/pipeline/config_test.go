@@ -35,8 +35,15 @@ processors:
 	}
 }
 
-func TestShippedConfigurationIsValid(t *testing.T) {
-	output, err := exec.CommandContext(t.Context(), filepath.Join(bin(t), "evotelcol"),
-		"validate", "--config", "../../collector-config/collector.yaml").CombinedOutput()
-	require.NoError(t, err, "%s", output)
+func TestShippedConfigurationsAreValid(t *testing.T) {
+	const shipped = "../../collector-config/collector.yaml"
+	for _, args := range [][]string{
+		{"validate", "--config", shipped},
+		{"validate", "--config", shipped, "--config", "../../collector-config/persistent.yaml"},
+	} {
+		collector := exec.CommandContext(t.Context(), filepath.Join(bin(t), "evotelcol"), args...)
+		collector.Env = append(os.Environ(), "EVOTEL_STATE_DIR="+t.TempDir())
+		output, err := collector.CombinedOutput()
+		require.NoError(t, err, "%v: %s", args, output)
+	}
 }
