@@ -10,9 +10,12 @@ import (
 	"github.com/evotel/evotel/semconv"
 )
 
-// settling is how long after an exit the word of an OOM kill can come: the
+// settling is how long after a SIGKILL the word of an OOM kill can come: the
 // kernel tells of it by another way.
-const settling = time.Second
+const settling = 5 * time.Second
+
+// killed is the exit code after a SIGKILL.
+const killed = 137
 
 // ledger adds up what happened, per run. Scans, events and removals write to it.
 type ledger struct {
@@ -62,7 +65,7 @@ type box struct {
 	finished time.Time // its last stop, by the Engine's clock
 	started  time.Time // by an event
 	exited   bool      // its last exit is counted, or came before us
-	oom      bool
+	oom      bool      // since its last exit
 	last     cgroup.Usage
 	measured bool
 	// The rest is for its own metrics.
@@ -125,15 +128,18 @@ func (l *ledger) event(e docker.Event) {
 		delete(l.boxes, e.ID)
 		return
 	}
+	_, known := l.boxes[e.ID]
 	b := l.box(e.ID, e.Run)
 	switch e.Action {
 	case docker.EventStart:
-		b.started, b.finished, b.exited, b.oom = e.Time, time.Time{}, false, false
+		b.started, b.finished, b.exited = e.Time, time.Time{}, false
 		l.account(b.run, b.touched).seen = b.touched
 	case docker.EventOOM:
-		b.oom = true
-		if leaving, ok := l.leaving[e.ID]; ok {
+		// It can come after the exit, and even before the start.
+		if leaving, ok := l.leaving[e.ID]; ok && (b.exited || !known) {
 			leaving.oom = true
+		} else {
+			b.oom = true
 		}
 	case docker.EventDie:
 		b.finished = e.Time
@@ -166,6 +172,7 @@ func (l *ledger) exit(id string, b *box, code int, oom bool, started, finished t
 		l.count(earlier)
 	}
 	l.leaving[id] = &exit{run: b.run, code: code, oom: oom, at: time.Now()}
+	b.oom = false
 	if !started.IsZero() && finished.After(started) {
 		l.account(b.run, time.Now()).lifetime.add(finished.Sub(started).Seconds())
 	}
@@ -176,10 +183,11 @@ func (l *ledger) count(e *exit) { l.account(e.run, e.at).exits[exitKind(e.code, 
 // settle counts the exits of which no more will be heard.
 func (l *ledger) settle(now time.Time) {
 	for id, e := range l.leaving {
-		if now.Sub(e.at) >= settling {
-			l.count(e)
-			delete(l.leaving, id)
+		if e.code == killed && !e.oom && now.Sub(e.at) < settling {
+			continue
 		}
+		l.count(e)
+		delete(l.leaving, id)
 	}
 }
 
@@ -192,7 +200,7 @@ func exitKind(code int, oom bool) string {
 		return semconv.ExitOK
 	case oom:
 		return semconv.ExitOOMKilled
-	case code == 129, code == 130, code == 137, code == 143: // HUP, INT, KILL, TERM
+	case code == 129, code == 130, code == killed, code == 143: // HUP, INT, KILL, TERM
 		return semconv.ExitKilled
 	}
 	return semconv.ExitError

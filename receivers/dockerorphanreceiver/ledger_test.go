@@ -142,10 +142,19 @@ func TestAnOOMKillIsHeardOfBeforeOrAfterTheExit(t *testing.T) {
 	l.event(died("before", now, 137))
 	l.event(died("after", now, 137))
 	l.event(event(docker.EventDestroy, "after", now))
-	assert.Empty(t, l.account("r", now).exits, "nothing is counted that may yet change")
+	l.settle(now)
+	assert.Equal(t, map[string]int64{semconv.ExitOOMKilled: 1}, l.account("r", now).exits, "nothing is counted that may yet change")
 	l.event(event(docker.EventOOM, "after", now))
 	l.event(died("killed", now, 137))
-	assert.Equal(t, map[string]int64{semconv.ExitOOMKilled: 2, semconv.ExitKilled: 1}, exits(l))
+	// It was killed so soon that the Engine tells of it before the start.
+	l.event(event(docker.EventOOM, "at once", now))
+	l.event(event(docker.EventStart, "at once", now))
+	l.event(died("at once", now, 137))
+	assert.Equal(t, map[string]int64{semconv.ExitOOMKilled: 3, semconv.ExitKilled: 1}, exits(l))
+	// The next life is another matter.
+	l.event(event(docker.EventStart, "at once", now))
+	l.event(died("at once", now, 137))
+	assert.Equal(t, map[string]int64{semconv.ExitOOMKilled: 3, semconv.ExitKilled: 2}, exits(l))
 }
 
 func TestAnExitIsCountedOnceWhoeverSeesItFirst(t *testing.T) {
