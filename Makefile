@@ -107,6 +107,11 @@ bench-docker: $(BIN)/evotelcol $(BIN)/dockerload-peer
 bench-diversity:
 	@go run ./tests/diversitybench
 
+## bench-overhead: what being watched costs a loop, against client_golang (OVERHEAD_TIME=5m for each length of iteration)
+.PHONY: bench-overhead
+bench-overhead: $(BIN)/evotelcol
+	@OVERHEAD_TIME=$(or $(OVERHEAD_TIME),5m) go test -count=1 -v -timeout 60m ./tests/overhead
+
 ## clean: remove what was built
 .PHONY: clean
 clean:
