@@ -59,6 +59,9 @@ A fault makes the loop go wrong in a way that brings an alert:
 			if d.fault != "" && !slices.Contains(faults, d.fault) {
 				return fmt.Errorf("--fault %s: expected one of %s", d.fault, strings.Join(faults, ", "))
 			}
+			if d.iterations < 0 {
+				return fmt.Errorf("--iterations %d: expected at least 0", d.iterations)
+			}
 			d.out = command.OutOrStdout()
 			d.runID = "demo-" + uuid.NewString()[:8]
 			return d.run(command.Context())
@@ -80,6 +83,10 @@ func (d *demo) run(ctx context.Context) (err error) {
 	docker := d.findDocker(ctx)
 	if docker != nil {
 		defer func() { _ = docker.Close() }()
+	}
+
+	if docker == nil && d.fault == "orphans" {
+		return errors.New("--fault orphans needs Docker: without it there are no sandboxes to be left behind")
 	}
 
 	pipeline, err := stack.Start(ctx, stack.Options{
@@ -186,8 +193,7 @@ func (d *demo) watch(ctx context.Context, pipeline *stack.Stack, loop *stack.Pro
 			loopDone = nil
 			state = "completed"
 			if !loop.ExitedCleanly() {
-				state = "has died; the pipeline goes on watching what it left"
-				d.say("%v", loop.Ended())
+				state = fmt.Sprintf("has died; the pipeline goes on watching what it left\n%v", loop.Ended())
 			}
 		case <-ticker.C:
 		}

@@ -37,6 +37,15 @@ func addresses(offset int) Addresses {
 	}
 }
 
+// checkOffset keeps every port within what there is.
+func checkOffset(offset int) error {
+	const most = 65_535 - portHealth // the highest of them
+	if offset < 0 || offset > most {
+		return fmt.Errorf("--port-offset %d: expected 0 to %d", offset, most)
+	}
+	return nil
+}
+
 // checkFree reports every address that something else listens on already.
 func (a Addresses) checkFree() error {
 	var taken []error

@@ -56,17 +56,25 @@ func Start(ctx context.Context, options Options) (_ *Stack, err error) {
 		Notifications: filepath.Join(options.Dir, "notifications.jsonl"),
 		failed:        make(chan error, 4),
 	}
+	if err := errors.Join(checkOffset(options.PortOffset), checkEnvironment()); err != nil {
+		return nil, err
+	}
+	unlock, err := lock(options.Dir)
+	if err != nil {
+		return nil, err
+	}
+	stack.closers = append(stack.closers, unlock)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, stack.Stop())
+		}
+	}()
 	if err := stack.checkFree(); err != nil {
 		return nil, err
 	}
 	if err := writeConfig(options.Dir, options.PortOffset); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, stack.Stop())
-		}
-	}()
 	if err := stack.serveWebhook(); err != nil {
 		return nil, err
 	}

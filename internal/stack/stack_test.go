@@ -88,3 +88,32 @@ func TestStopEndsAProcessByAsking(t *testing.T) {
 	require.NoError(t, process.Stop())
 	assert.Contains(t, said(), "bye")
 }
+
+func TestWhatCannotWorkIsSaidBeforeAnythingStarts(t *testing.T) {
+	refused := func(options Options) string {
+		t.Helper()
+		options.Progress = func(string) { t.Error("nothing is to be started") }
+		_, err := Start(t.Context(), options)
+		require.Error(t, err)
+		return err.Error()
+	}
+	assert.Contains(t, refused(Options{Dir: t.TempDir(), PortOffset: -5}), "--port-offset -5: expected 0 to")
+	assert.Contains(t, refused(Options{Dir: t.TempDir(), PortOffset: 90_000}), "--port-offset 90000: expected 0 to")
+	t.Setenv("EVOTEL_METRIC_EXPIRATION", "30")
+	assert.Contains(t, refused(Options{Dir: t.TempDir()}), "EVOTEL_METRIC_EXPIRATION is \"30\": expected a duration")
+}
+
+func TestTwoPipelinesDoNotShareAFolder(t *testing.T) {
+	dir := t.TempDir()
+	unlock, err := lock(dir)
+	require.NoError(t, err)
+	_, err = Start(t.Context(), Options{Dir: dir, Progress: func(string) { t.Error("nothing is to be started") }})
+	require.ErrorContains(t, err, "another evotel runs in "+dir)
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Len(t, entries, 1, "nothing is written but the lock")
+	require.NoError(t, unlock())
+	again, err := lock(dir)
+	require.NoError(t, err)
+	require.NoError(t, again())
+}

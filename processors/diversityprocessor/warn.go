@@ -18,8 +18,9 @@ func (d *diversity) warnOfPart(s *population.Snapshot) {
 		size = zap.Float64("population_size", s.Size)
 	}
 	d.log.Warn("A population snapshot is not whole, so its diversity is not reported. "+
-		"Something between the loop and this processor splits requests (a batch processor must come after it), "+
-		"or the loop reports another "+semconv.PopulationSize.Name+" than the individuals it sends.",
+		"The loop's SDK drops individuals beyond its cardinality limit (2000 in most: raise it) or such without a finite fitness, "+
+		"the loop reports another "+semconv.PopulationSize.Name+" than the individuals it sends, "+
+		"or something between it and this processor splits requests (a batch processor must come after it).",
 		zap.String(semconv.AttrRunID, s.Island.Run), zap.String(semconv.AttrIsland, s.Island.Name),
 		size, zap.Int("individuals", s.Received))
 }

@@ -105,9 +105,6 @@ func (c *Config) Validate() error {
 	if c.CollectionInterval < time.Second || c.CollectionInterval > 10*time.Minute {
 		bad("\"collection_interval\" must be from 1s to 10m, is %v", c.CollectionInterval)
 	}
-	if c.Timeout <= 0 {
-		bad("\"timeout\" must be positive, is %v", c.Timeout)
-	}
 	if c.Endpoint != "" {
 		if at, err := client.ParseHostURL(c.Endpoint); err != nil || at.Scheme != "unix" && at.Scheme != "tcp" {
 			bad("\"endpoint\" must be like unix:///var/run/docker.sock or tcp://host:2375, is %q", c.Endpoint)
@@ -120,14 +117,22 @@ func (c *Config) Validate() error {
 		bad("\"host_cgroup\" must be empty or an absolute path, is %q", c.HostCgroup)
 	}
 	for _, d := range []struct {
-		name  string
-		value time.Duration
+		name     string
+		value    time.Duration
+		positive bool
 	}{
-		{"exited_after", c.ExitedAfter}, {"max_age", c.MaxAge}, {"run_retention", c.RunRetention},
-		{"cleanup::grace", c.Cleanup.Grace},
+		{"timeout", c.Timeout, true},
+		{"exited_after", c.ExitedAfter, false}, {"max_age", c.MaxAge, false}, {"run_retention", c.RunRetention, false},
+		{"cleanup::grace", c.Cleanup.Grace, false}, {"cleanup::timeout", c.Cleanup.Timeout, true}, {"cleanup::max_backoff", c.Cleanup.MaxBackoff, true},
 	} {
-		if d.value < 0 {
+		switch {
+		case d.value < 0:
 			bad("%q must not be negative, is %v", d.name, d.value)
+		case d.value == 0 && d.positive:
+			bad("%q must be positive, is %v", d.name, d.value)
+		case d.value > 0 && d.value < time.Millisecond:
+			// A number without a unit.
+			bad("%q must have a unit, as in 30s: it is %v", d.name, d.value)
 		}
 	}
 	if c.MaxRuns < 1 {
@@ -143,12 +148,6 @@ func (c *Config) Validate() error {
 	}
 	if c.Cleanup.Concurrency < 1 || c.Cleanup.Concurrency > 64 {
 		bad("\"cleanup::concurrency\" must be from 1 to 64, is %d", c.Cleanup.Concurrency)
-	}
-	if c.Cleanup.Timeout <= 0 {
-		bad("\"cleanup::timeout\" must be positive, is %v", c.Cleanup.Timeout)
-	}
-	if c.Cleanup.MaxBackoff <= 0 {
-		bad("\"cleanup::max_backoff\" must be positive, is %v", c.Cleanup.MaxBackoff)
 	}
 	return errors.Join(errs...)
 }

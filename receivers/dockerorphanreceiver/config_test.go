@@ -86,6 +86,7 @@ func TestValidate(t *testing.T) {
 		{"an endpoint over nothing", func(c *Config) { c.Endpoint = "unix://" }, `"endpoint"`},
 		{"no cgroup files", func(c *Config) { c.HostCgroup = "" }, ""},
 		{"no process files", func(c *Config) { c.HostProc = "" }, `"host_proc" must be an absolute path, is ""`},
+		{"a duration without a unit", func(c *Config) { c.Cleanup.Grace = 60 }, `"cleanup::grace" must have a unit, as in 30s: it is 60ns`},
 		{"no grace", func(c *Config) { c.Cleanup.Grace = 0 }, ""},
 		{"a crowd of removals", func(c *Config) { c.Cleanup.Concurrency = 65 }, `"cleanup::concurrency" must be from 1 to 64, is 65`},
 		{"too many removals", func(c *Config) { c.Cleanup.MaxPerScan = 10001 }, `"cleanup::max_per_scan" must be from 1 to 10000, is 10001`},

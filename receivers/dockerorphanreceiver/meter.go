@@ -85,7 +85,10 @@ func (m *meter) read(ctx context.Context, f *finding) (cgroup.Usage, bool) {
 			return u, true
 		}
 	}
-	m.blind[id] = true
+	// Unless it has stopped meanwhile, which leaves nothing to see.
+	if now, err := m.client.Inspect(ctx, id); err == nil && now.PID == c.PID {
+		m.blind[id] = true
+	}
 	return cgroup.Usage{}, false
 }
 
