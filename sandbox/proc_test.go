@@ -222,6 +222,7 @@ func TestCensusFindsOwnersInContainers(t *testing.T) {
 		f.process(301, stat("worker", 'S', 1, 5000), "NSpid:\t301\t8", ns)
 		f.process(302, stat("other", 'S', 1, 5000), "NSpid:\t302\t9", "pid:[4026532010]")
 		f.process(303, stat("deep", 'S', 1, 6000), "NSpid:\t303\t12\t1", "pid:[4026532011]")
+		f.process(306, stat("private", 'S', 1, 7000), "NSpid:\t306\t1", "")
 		f.process(304, stat("zombie", 'Z', 1, 5000), "NSpid:\t304\t13", ns)
 		return f
 	}
@@ -233,7 +234,8 @@ func TestCensusFindsOwnersInContainers(t *testing.T) {
 	assert.Equal(t, gone, census.Find(ns, 7, 5000))
 	assert.Equal(t, gone, census.Find(ns, 13, 5000), "a zombie")
 	assert.Equal(t, gone, census.Find("pid:[4026532777]", 44, 1234), "a namespace that has ended")
-	assert.Equal(t, unknown, census.Find(ns, 9, 5000), "that number at that time, but in another namespace by its own account")
+	assert.Equal(t, gone, census.Find(ns, 9, 5000), "another loop, started at the same time in a namespace of its own")
+	assert.Equal(t, unknown, census.Find(ns, 1, 7000), "one whose namespace may not be read")
 	assert.Equal(t, unknown, census.Find(ns, 12, 6000), "numbered by a namespace in between")
 	assert.Equal(t, unknown, census.Find(ns, 1, 0), "start not labelled")
 	assert.Equal(t, unknown, census.Find("", 1, 5000), "namespace not labelled")

@@ -161,8 +161,8 @@ func (p Proc) Census() Census {
 }
 
 // Find looks for the process that has the PID in the PID namespace and began at
-// start. It is gone only if no process of the machine that began then goes by
-// that number in whichever namespace.
+// start. It is gone only if no process of the machine that began then may go by
+// that number there.
 func (c Census) Find(pidns string, pid int, start uint64) Process {
 	if pidns == "" || pid == 0 || start == 0 {
 		return Process{}
@@ -174,12 +174,15 @@ func (c Census) Find(pidns string, pid int, start uint64) Process {
 			certain = certain && gone(err)
 			continue
 		}
-		pids := innerPIDs(string(status))
+		pids, ns := innerPIDs(string(status)), c.proc.PIDNamespaceOf(outer)
 		switch {
 		case len(pids) == 0: // before Linux 4.1
 			certain = false
-		case pids[len(pids)-1] == pid && c.proc.PIDNamespaceOf(outer) == pidns:
+		case pids[len(pids)-1] == pid && ns == pidns:
 			return Process{Status: ProcessRunning, Start: start}
+		case len(pids) <= 2 && pids[0] != pid && ns != "":
+			// It is known by the mount's namespace and by its own, which is
+			// another one: several loops can be started in the same tick.
 		case slices.Contains(pids, pid):
 			certain = false
 		}
