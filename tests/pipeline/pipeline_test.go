@@ -226,7 +226,7 @@ func faults() []fault {
 			  and on () evolution_iteration_current{evolution_run_id="collapse"} >= 9`,
 		},
 		{
-			name: "stall", args: with("--fault", "stall@3"),
+			name: "stall", args: with("--fault", "stall@15"),
 			alert:     `EvolutionChampionStale",evolution_run_id="stall`,
 			condition: `evolution_iteration_current{evolution_run_id="stall"} - on (evolution_run_id) evolution_champion_iteration > 20`,
 		},
@@ -284,7 +284,7 @@ func testFaults(t *testing.T, p *pipeline) {
 	// Each fault brings its own alerts and no other's.
 	allowed := map[string][]string{
 		"collapse": {"EvolutionDiversityCollapse", "EvolutionChampionStale"},
-		"stall":    {"EvolutionChampionStale", "EvolutionDiversityCollapse"},
+		"stall":    {"EvolutionChampionStale"},
 		"fail":     {"EvolutionSuccessRateLow", "EvolutionChampionStale"},
 		"leak":     {"EvolutionChampionStale"},
 		"orphans":  {"EvolutionSandboxesOrphaned", "EvolutionChampionStale"},
