@@ -70,7 +70,7 @@ check-generated: $(BIN)/mdatagen
 .PHONY: lint
 lint: $(BIN)/golangci-lint
 	@echo "lint"
-	@$(BIN)/golangci-lint run ./...
+	@$(BIN)/golangci-lint run --allow-parallel-runners ./...
 
 ## check-rules: promtool and amtool on rules, their tests and configurations
 .PHONY: check-rules

@@ -24,15 +24,15 @@ Alertmanager's at it: url: http://127.0.0.1:9095/`,
 		Example: "  evotel webhook --file notifications.jsonl",
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			sink, err := webhook.Open(file)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = sink.Close() }()
 			listener, err := net.Listen("tcp", listen)
 			if err != nil {
 				return fmt.Errorf("listening for notifications: %w; choose another address with --listen", err)
 			}
+			sink, err := webhook.Open(file)
+			if err != nil {
+				return errors.Join(err, listener.Close())
+			}
+			defer func() { _ = sink.Close() }()
 			_, _ = fmt.Fprintf(command.OutOrStdout(), "Keeping notifications to http://%s/ in %s. Ctrl-C ends it.\n", listener.Addr(), file)
 			return serve(command.Context(), listener, sink)
 		},

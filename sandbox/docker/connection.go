@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/docker/docker/client"
@@ -32,7 +33,10 @@ func Dial(endpoint string) (*Client, error) {
 	}
 	api, err := client.NewClientWithOpts(opts...)
 	if err != nil {
-		return nil, fmt.Errorf("preparing a Docker client for %q: %w", endpoint, err)
+		if endpoint == "" {
+			endpoint = "DOCKER_HOST=" + os.Getenv(client.EnvOverrideHost)
+		}
+		return nil, fmt.Errorf("preparing a Docker client for %q, expected something like unix:///var/run/docker.sock or tcp://host:2375: %w", endpoint, err)
 	}
 	c := &Client{connection{opts: opts, endpoint: api.DaemonHost(), turn: make(chan struct{}, 1)}}
 	c.turn <- struct{}{}
