@@ -46,10 +46,12 @@ $(BIN)/alertmanager $(BIN)/amtool: tools/alertmanager/go.mod tools/alertmanager/
 $(BIN)/golangci-lint: tools/lint/go.mod tools/lint/go.sum
 	$(STEP) "$(@F) (a check)" $(GOBUILD) -modfile=tools/lint/go.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
+# ocb leaves a temporary folder behind, whatever it is told.
+OCB_TMP := mkdir -p build/tmp && TMPDIR=$(CURDIR)/build/tmp
 COLLECTOR_SOURCES := $(shell find receivers processors extensions connectors sandbox semconv -name '*.go' -not -name '*_test.go' 2>/dev/null)
 $(BIN)/evotelcol: builder-config.yaml go.mod go.sum $(COLLECTOR_SOURCES) | $(BIN)/builder
 	@mkdir -p build
-	$(STEP) "evotelcol, the Collector (about 2 minutes the first time)" sh -c "$(BIN)/builder --config builder-config.yaml --skip-compilation && cd build/evotelcol && $(GOBUILD) -o $@ ."
+	$(STEP) "evotelcol, the Collector (about 2 minutes the first time)" sh -c "$(OCB_TMP) $(BIN)/builder --config builder-config.yaml --skip-compilation && rm -rf build/tmp && cd build/evotelcol && $(GOBUILD) -o $@ ."
 
 $(BIN)/evotel: $(GO_SOURCES) $(EMBEDDED)
 	$(STEP) "evotel" $(GOBUILD) -o $@ ./cmd/evotel
@@ -94,7 +96,7 @@ test-integration: build
 
 $(BIN)/dockerload-peer: tests/dockerload/builder-config.yaml tests/dockerload/tools/go.mod tests/dockerload/tools/go.sum
 	@mkdir -p build
-	$(STEP) "dockerload-peer, what the receiver is measured against (about 2 minutes the first time)" sh -c "$(GOBUILD) -modfile=tests/dockerload/tools/go.mod -o $(BIN)/dockerload-builder go.opentelemetry.io/collector/cmd/builder && $(BIN)/dockerload-builder --config tests/dockerload/builder-config.yaml --skip-compilation && cd build/dockerload-peer && $(GOBUILD) -o $@ ."
+	$(STEP) "dockerload-peer, what the receiver is measured against (about 2 minutes the first time)" sh -c "$(GOBUILD) -modfile=tests/dockerload/tools/go.mod -o $(BIN)/dockerload-builder go.opentelemetry.io/collector/cmd/builder && $(OCB_TMP) $(BIN)/dockerload-builder --config tests/dockerload/builder-config.yaml --skip-compilation && rm -rf build/tmp && cd build/dockerload-peer && $(GOBUILD) -o $@ ."
 
 ## bench-docker: what watching 300 sandboxes costs, against the usual receiver (SANDBOXES=300, PERIOD=1m, SOAK=10m for memory, too)
 .PHONY: bench-docker

@@ -36,7 +36,7 @@ if [ -s "$copy/versions" ]; then
 fi
 if [ -d build/evotelcol ]; then
 	sed "s|output_path: .*|output_path: $copy/fresh|" builder-config.yaml >"$copy/builder-config.yaml"
-	(cd "$copy" && builder --config builder-config.yaml --skip-compilation --skip-get-modules >ocb.log 2>&1) || stale "ocb refuses builder-config.yaml: $(tail -n 3 "$copy/ocb.log")"
+	(cd "$copy" && TMPDIR="$copy" builder --config builder-config.yaml --skip-compilation --skip-get-modules >ocb.log 2>&1) || stale "ocb refuses builder-config.yaml: $(tail -n 3 "$copy/ocb.log")"
 	for made in main.go components.go; do
 		cmp -s "build/evotelcol/$made" "$copy/fresh/$made" || stale "bin/evotelcol is not built from this builder-config.yaml: run 'make build'."
 	done
