@@ -13,7 +13,6 @@ import (
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
-	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
@@ -22,7 +21,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/evotel/evotel/internal/stack"
-	"github.com/evotel/evotel/sandbox"
+	"github.com/evotel/evotel/sandbox/docker"
 )
 
 var faults = []string{"collapse", "stall", "fail", "leak", "orphans", "crash"}
@@ -214,27 +213,34 @@ func isTerminal(out io.Writer) bool {
 
 // removeSandboxes removes the containers of the demo's own run and their image,
 // which a loop that was killed leaves behind.
-func removeSandboxes(docker *client.Client, runID string) error {
+func removeSandboxes(api *client.Client, runID string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	ofRun := filters.NewArgs(filters.Arg("label", sandbox.LabelRunID+"="+runID))
-	containers, err := docker.ContainerList(ctx, container.ListOptions{All: true, Filters: ofRun})
+	engine, err := docker.Dial("")
 	if err != nil {
-		return fmt.Errorf("listing the sandboxes of run %s: %w", runID, err)
+		return err
+	}
+	defer func() { _ = engine.Close() }()
+	sandboxes, err := engine.List(ctx)
+	if err != nil {
+		return err
 	}
 	var errs []error
-	for _, c := range containers {
-		err := docker.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true, RemoveVolumes: true})
-		if err != nil && !cerrdefs.IsNotFound(err) && !strings.Contains(err.Error(), "already in progress") {
-			errs = append(errs, fmt.Errorf("removing sandbox %s: %w", c.ID[:12], err))
+	for _, one := range sandboxes {
+		if one.Claim.Run != runID {
+			continue
+		}
+		err := engine.Remove(ctx, one.ID)
+		if err != nil && !errors.Is(err, docker.ErrGone) && !errors.Is(err, docker.ErrInProgress) {
+			errs = append(errs, err)
 		}
 	}
-	images, err := docker.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", "evotel-strategyloop:"+runID))})
+	images, err := api.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", "evotel-strategyloop:"+runID))})
 	if err != nil {
 		return errors.Join(append(errs, fmt.Errorf("listing the images of run %s: %w", runID, err))...)
 	}
 	for _, i := range images {
-		if _, err := docker.ImageRemove(ctx, i.ID, image.RemoveOptions{Force: true}); err != nil && !cerrdefs.IsNotFound(err) {
+		if _, err := api.ImageRemove(ctx, i.ID, image.RemoveOptions{Force: true}); err != nil && !cerrdefs.IsNotFound(err) {
 			errs = append(errs, fmt.Errorf("removing image %s: %w", i.ID, err))
 		}
 	}
